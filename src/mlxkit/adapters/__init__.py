@@ -1,0 +1,1 @@
+"""Outside systems, one file each: nothing else imports them, and their errors are translated here."""

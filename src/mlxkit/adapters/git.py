@@ -1,0 +1,162 @@
+"""What mlx asks of git, through the `git` command; no git and no repository are normal answers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlxkit.errors import ToolError
+
+FALLBACK_NAME = "mlx"
+FALLBACK_EMAIL = "mlx@localhost"
+
+MAX_DIFF_BYTES = 1_000_000
+_GENERATED = ("dvc.lock", "dvc.yaml")
+
+
+@dataclass(frozen=True)
+class GitState:
+    """The commit and what differs from it.
+
+    Attributes:
+        commit: full hash of HEAD, or None without git, a repository or a commit.
+        branch: None when HEAD is detached.
+        changed: tracked files with changes, and untracked sources, as paths relative to the project.
+        untracked: those of `changed` that git does not know.
+    """
+
+    commit: str | None = None
+    branch: str | None = None
+    changed: tuple[str, ...] = ()
+    untracked: tuple[str, ...] = ()
+
+    @property
+    def dirty(self) -> bool:
+        """Whether anything that can change a result is not committed."""
+        return bool(self.changed)
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    """Run git and return its output, or None when it fails or is not installed."""
+    try:
+        done = subprocess.run(
+            ["git", "-c", "core.quotePath=false", *arguments],
+            cwd=root,
+            capture_output=True,
+            check=False,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
+        )
+    except FileNotFoundError:
+        return None
+    return done.stdout.decode("utf-8", "surrogateescape") if done.returncode == 0 else None
+
+
+def top_level(folder: Path) -> Path | None:
+    """Return the root of the repository that a folder lies in, or None."""
+    out = _git(folder, "rev-parse", "--show-toplevel")
+    return Path(out.rstrip("\n")) if out else None
+
+
+def branch(root: Path) -> str | None:
+    """Return the current branch; in a CI job with a detached HEAD, the one that its variables name."""
+    out = _git(root, "symbolic-ref", "--short", "-q", "HEAD")
+    if out:
+        return out.strip()
+    return os.environ.get("GITHUB_HEAD_REF") or os.environ.get("GITHUB_REF_NAME") or None
+
+
+def state(root: Path, *, ignore: tuple[str, ...] = ()) -> GitState:
+    """Describe the working tree below a project's root.
+
+    `ignore` names files, beside `dvc.lock` and `dvc.yaml`, that a run itself rewrites: the metric files.
+    """
+    commit = (_git(root, "rev-parse", "--verify", "-q", "HEAD") or "").strip() or None
+    listing = _git(root, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", "--", ".")
+    prefix = (_git(root, "rev-parse", "--show-prefix") or "").rstrip("\n")
+    skipped = {*_GENERATED, *ignore}
+    changed, untracked = [], []
+    for entry in (listing or "").split("\0"):
+        mark, path = entry[:2], entry[3:].removeprefix(prefix)
+        if path and path not in skipped and (mark != "??" or path.startswith("src/")):
+            changed.append(path)
+            untracked += [path] if mark == "??" else []
+    return GitState(
+        commit, branch(root) if commit else None, tuple(sorted(changed)), tuple(sorted(untracked))
+    )
+
+
+def diff(root: Path, git: GitState) -> str:
+    """Return the uncommitted changes as a patch, untracked sources included, at most MAX_DIFF_BYTES."""
+    if not git.dirty or git.commit is None:
+        return ""
+    tracked = [path for path in git.changed if path not in git.untracked]
+    patch = _diff(root, "HEAD", "--", *tracked) if tracked else b""
+    for path in git.untracked:
+        patch += _diff(root, "--no-index", "--", os.devnull, path)
+    if len(patch) <= MAX_DIFF_BYTES:
+        return patch.decode("utf-8", "replace")
+    end = f"\n[cut at {MAX_DIFF_BYTES} bytes]\n"
+    return patch[: MAX_DIFF_BYTES - len(end)].decode("utf-8", "ignore") + end
+
+
+def _diff(root: Path, *arguments: str) -> bytes:
+    """Run git diff whatever the user's settings; with `--no-index` it exits with 1, because files differ."""
+    plain = ["--no-color", "--no-ext-diff", "--src-prefix=a/", "--dst-prefix=b/"]
+    done = subprocess.run(
+        ["git", "--literal-pathspecs", "-c", "core.quotePath=false", "diff", *plain, *arguments],
+        cwd=root,
+        capture_output=True,
+        check=False,
+    )
+    return done.stdout
+
+
+def committed_text(root: Path, path: str) -> str | None:
+    """Return a file's content in HEAD, or None when HEAD does not have it."""
+    return _git(root, "show", f"HEAD:./{path}")
+
+
+def is_installed() -> bool:
+    """Whether the git command can be run at all."""
+    try:
+        subprocess.run(["git", "--version"], capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return True
+
+
+def has_identity(folder: Path) -> bool:
+    """Whether git knows who would make a commit here."""
+    return all(_git(folder, "var", name) is not None for name in ("GIT_COMMITTER_IDENT", "GIT_AUTHOR_IDENT"))
+
+
+def init(root: Path) -> None:
+    """Make a repository with the branch `main`."""
+    if _git(root, "init", "-q", "-b", "main") is None:
+        raise ToolError(
+            "git could not make a repository", context=[str(root)], hint="install git 2.28 or later"
+        )
+
+
+def commit_all(root: Path, message: str) -> bool:
+    """Commit everything in the tree; returns whether the fallback identity had to be used.
+
+    Raises:
+        ToolError: git refused, for instance because of a hook.
+    """
+    fallback = ["-c", f"user.name={FALLBACK_NAME}", "-c", f"user.email={FALLBACK_EMAIL}"]
+    identity = [] if has_identity(root) else fallback
+    done = subprocess.run(["git", "add", "-A"], cwd=root, capture_output=True, check=False)
+    if done.returncode == 0:
+        done = subprocess.run(
+            ["git", *identity, "commit", "-q", "--no-verify", "-m", message],
+            cwd=root,
+            capture_output=True,
+            check=False,
+        )
+    if done.returncode != 0:
+        reason = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise ToolError("git could not make the first commit", context=reason[-3:], hint="run `git commit`")
+    return bool(identity)

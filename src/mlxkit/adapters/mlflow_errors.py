@@ -1,0 +1,86 @@
+"""What goes wrong with an MLflow store, said so that the user can mend it."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+
+from mlxkit.errors import LockTimeout, ToolError
+
+
+def error_code(error: Exception) -> str:
+    """Return MLflow's name of an error, such as `RESOURCE_DOES_NOT_EXIST`; '' for any other error."""
+    return str(getattr(error, "error_code", ""))
+
+
+def is_foreign(error: Exception) -> bool:
+    """Whether the error comes from the store: MLflow, its database, its server, the disk."""
+    if isinstance(error, OSError | sqlite3.Error):
+        return True
+    return any(
+        cls.__module__.partition(".")[0]
+        in ("mlflow", "sqlalchemy", "requests", "alembic", "psycopg", "boto3")
+        for cls in type(error).__mro__
+    )
+
+
+def explained(error: Exception, doing: str, store: str, where: str) -> ToolError:
+    """Return the error in mlx's words: "cannot DOING", why, and the way out.
+
+    `where` is the database's path, or the server's address.
+    """
+    text = without_password(" ".join(str(error).split()))
+    known = _REASONS.get(_symptom(text, error))
+    context = [f"store: {store}", text[:500]]
+    if known is None:
+        return ToolError(f"cannot {doing}", context=context, hint="mlx doctor")
+    reason, hint = known
+    kind = LockTimeout if hint is _LOCKED else ToolError
+    return kind(f"cannot {doing}: {reason}", context=context, hint=hint.format(store=store, where=where))
+
+
+_LOCKED = "close what uses '{where}' and try again"
+
+_REASONS = {
+    "unreachable": ("the MLflow server does not answer", "curl {where}/health"),
+    "denied": (
+        "the MLflow server refuses these credentials",
+        "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, in .env",
+    ),
+    "foreign": ("no MLflow server is at this address", "curl {where}/version"),
+    "readonly": ("the database is read-only", "chmod u+w '{where}'"),
+    "locked": ("another process keeps the database locked", _LOCKED),
+    "unopened": ("the database cannot be opened", "ls -l '{where}'"),
+    "broken": ("the file is no SQLite database", "move '{where}' away and try again"),
+    "outdated": ("the database was made by another version of MLflow", "mlflow db upgrade '{store}'"),
+    "permission": ("permission denied", "mlx doctor"),
+    "full": ("no space left on the disk", "df -h"),
+}
+
+_SYMPTOMS = (
+    ("readonly", ("readonly database", "read-only database")),
+    ("locked", ("database is locked",)),
+    ("unopened", ("unable to open database",)),
+    ("broken", ("file is not a database", "disk image is malformed")),
+    ("outdated", ("out-of-date database schema", "can't locate revision")),
+    ("denied", ("error code 401", "error code 403", "unauthenticated", "permission_denied")),
+    ("foreign", ("error code 404",)),
+    (
+        "unreachable",
+        ("max retries exceeded", "connection refused", "timed out", "failed to resolve", "httpconnection"),
+    ),
+    ("full", ("no space left",)),
+)
+
+
+def _symptom(text: str, error: Exception) -> str:
+    lower = text.lower()
+    for symptom, signs in _SYMPTOMS:
+        if any(sign in lower for sign in signs):
+            return symptom
+    return "permission" if isinstance(error, PermissionError) else ""
+
+
+def without_password(text: str) -> str:
+    """Return the text with the passwords of all URLs in it hidden."""
+    return re.sub(r"(://[^/@:\s]*:)[^/@\s]+@", r"\1***@", text)

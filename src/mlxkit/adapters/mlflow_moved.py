@@ -1,0 +1,75 @@
+"""A project folder that was moved or copied: MLflow's database keeps absolute paths of the old place."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlxkit.errors import ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ARTIFACTS = "mlruns"
+
+_COLUMNS = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "storage_location"),
+    ("model_versions", "source"),
+)
+
+
+def moved_from(root: Path, database: Path) -> Path | None:
+    """Return the folder that a project's own database was made in, when that is not `root`; else None.
+
+    The witness is the experiment that MLflow makes with the database.
+    """
+    if database.parent != root or not database.is_file():
+        return None
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+        try:
+            query = "SELECT artifact_location FROM experiments WHERE experiment_id = 0"
+            row = connection.execute(query).fetchone()
+        except sqlite3.OperationalError:
+            return None
+    location = Path(str(row[0])) if row and row[0] else None
+    if location is None or location.parent.name != ARTIFACTS or not location.is_absolute():
+        return None
+    return None if location.parents[1] == root else location.parents[1]
+
+
+def mend_moved(root: Path, database: Path) -> int:
+    """Let the database name the artifacts below `root`, and return how many entries were changed.
+
+    Raises:
+        ToolError: the database cannot be written.
+    """
+    old = moved_from(root, database)
+    if old is None:
+        return 0
+    try:
+        with closing(sqlite3.connect(database, timeout=20)) as connection, connection:
+            return sum(_replaced(connection, *change) for change in _changes(old, root))
+    except sqlite3.Error as error:
+        raise ToolError(
+            f"cannot mend '{database.name}'", context=[str(error)], hint=f"close what uses '{database}'"
+        ) from error
+
+
+def _changes(old: Path, new: Path) -> Iterator[tuple[str, str, str, str]]:
+    before, after = old / ARTIFACTS, new / ARTIFACTS
+    for table, column in _COLUMNS:
+        yield table, column, f"{before}/", f"{after}/"
+        yield table, column, f"{before.as_uri()}/", f"{after.as_uri()}/"
+
+
+def _replaced(connection: sqlite3.Connection, table: str, column: str, old: str, new: str) -> int:
+    done = connection.execute(
+        f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",
+        (new, len(old) + 1, len(old), old),
+    )
+    return done.rowcount

@@ -1,0 +1,281 @@
+"""Runs as they are written: opened, filled, closed, with their data and their model."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import math
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mlxkit.adapters import mlflow_store
+from mlxkit.adapters.mlflow_model import MLMODEL, read_mlmodel, write_mlmodel
+from mlxkit.adapters.mlflow_store import Store, connect, talking
+from mlxkit.adapters.process import Process, is_alive, this_process
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+COMMIT = "mlflow.source.git.commit"
+BRANCH = "mlflow.source.git.branch"
+DIRTY = "mlx.dirty"
+ENVIRONMENT = "mlx.environment"
+RESTORED_FROM = "mlx.restored_from"
+MODEL = "mlx.model"
+SECONDS = "seconds/"
+
+_PID, _HOST, _STARTED = "mlx.pid", "mlx.host", "mlx.process"
+_MAX_PARAM, _MAX_TAG, _MAX_KEY = 6000, 8000, 250
+_AUTOLOGGED = "model"
+
+
+@dataclass(frozen=True)
+class DatasetInput:
+    """Data that a run read, named by what DVC knows of it; the data itself is not looked at.
+
+    Attributes:
+        path: relative to the project's root.
+        digest: DVC's hash: md5, with `.dir` for a folder.
+        size: in bytes.
+    """
+
+    name: str
+    path: str
+    digest: str
+    size: int | None = None
+    context: str = "training"
+
+
+def open_run(
+    store: Store,
+    experiment: str,
+    *,
+    name: str,
+    params: Mapping[str, Any],
+    tags: Mapping[str, str],
+    datasets: Sequence[DatasetInput] = (),
+) -> str:
+    """Create a run of status RUNNING that belongs to this process, and return its id.
+
+    `params` holds the groups of params.yaml; nested keys are joined by dots. Texts that are too long
+    for MLflow are cut.
+    """
+    flat = {_key(key): _cut(value, _MAX_PARAM) for key, value in _flat(params)}
+    with talking(store, "record the run in MLflow"):
+        from mlflow.entities import Param
+
+        client = connect(store)
+        experiment_id = mlflow_store.experiment_id(client, store, experiment)
+        run = client.create_run(experiment_id, tags={**_standard_tags(), **_tags(tags)}, run_name=name)
+        run_id = str(run.info.run_id)
+        client.log_batch(run_id, params=[Param(key, value) for key, value in flat.items()], synchronous=True)
+        if datasets:
+            client.log_inputs(run_id, datasets=[_dataset(dataset) for dataset in datasets])
+    return run_id
+
+
+def close_run(
+    store: Store,
+    run_id: str,
+    *,
+    status: Status,
+    metrics: Mapping[str, Any] | None = None,
+    artifacts: Sequence[Path] = (),
+    stage_seconds: Mapping[str, float] | None = None,
+    model_dir: Path | None = None,
+) -> str | None:
+    """Log what the run made, end it, and return the id of the logged model, if there is one.
+
+    Nested metrics become `baseline.roc_auc`; the seconds of a stage become `seconds/STAGE`.
+    """
+    values = dict(_numbers(metrics or {}))
+    seconds = {f"{SECONDS}{stage}": value for stage, value in (stage_seconds or {}).items()}
+    with talking(store, f"record the run '{run_id}' in MLflow"):
+        client = connect(store)
+        model_id = None if model_dir is None else _log_model(client, run_id, model_dir)
+        _log_metrics(client, run_id, values, model_id)
+        _log_metrics(client, run_id, seconds, None)
+        for path in artifacts:
+            if path.is_dir():
+                client.log_artifacts(run_id, str(path), artifact_path=path.name)
+            else:
+                client.log_artifact(run_id, str(path))
+        client.set_terminated(run_id, status)
+    return model_id
+
+
+def log_metrics(store: Store, run_id: str, metrics: Mapping[str, Any]) -> None:
+    """Add metrics to a run."""
+    with talking(store, f"record metrics of the run '{run_id}' in MLflow"):
+        _log_metrics(connect(store), run_id, dict(_numbers(metrics)), None)
+
+
+def set_tags(store: Store, run_id: str, tags: Mapping[str, str]) -> None:
+    """Set tags of a run; values beyond 8000 characters are cut."""
+    with talking(store, f"tag the run '{run_id}' in MLflow"):
+        from mlflow.entities import RunTag
+
+        entries = [RunTag(key, value) for key, value in _tags(tags).items()]
+        connect(store).log_batch(run_id, tags=entries, synchronous=True)
+
+
+def close_abandoned(
+    store: Store, experiment: str, alive: Callable[[Process], bool] = is_alive
+) -> tuple[str, ...]:
+    """Close as KILLED the RUNNING runs whose process is gone, and return their ids."""
+    with talking(store, "close abandoned runs in MLflow"):
+        client = connect(store)
+        found = client.get_experiment_by_name(experiment)
+        if found is None:
+            return ()
+        running = client.search_runs(
+            [found.experiment_id], f"attributes.status = 'RUNNING' AND tags.`{_PID}` LIKE '%'"
+        )
+        dead = [run.info.run_id for run in running if not alive(_owner(run.data.tags))]
+        for run_id in dead:
+            client.set_terminated(run_id, "KILLED")
+    return tuple(dead)
+
+
+def drop_autologged_models(store: Store, run_id: str) -> tuple[str, ...]:
+    """Delete the models that autologging added to a run, whose own model mlx logs, and return their ids.
+
+    To be called in the process that trained: such models carry no mark, but only there is autologging on.
+    """
+    if "mlflow" not in sys.modules or not _autologs_models():
+        return ()
+    with talking(store, f"tidy the run '{run_id}' in MLflow"):
+        client = connect(store)
+        outputs = client.get_run(run_id).outputs
+        ids = [output.model_id for output in outputs.model_outputs] if outputs else []
+        models = [client.get_logged_model(model_id) for model_id in ids]
+        dropped = [m.model_id for m in models if m.name == _AUTOLOGGED and MODEL not in m.tags]
+        for model_id in dropped:
+            client.delete_logged_model(model_id)
+    return tuple(dropped)
+
+
+def _autologs_models() -> bool:
+    from mlflow.utils.autologging_utils import AUTOLOGGING_INTEGRATIONS
+
+    configurations = AUTOLOGGING_INTEGRATIONS.values()
+    return any(c and not c.get("disable") and c.get("log_models", True) for c in configurations)
+
+
+def _log_model(client: MlflowClient, run_id: str, directory: Path) -> str:
+    from mlflow.entities import LoggedModelOutput
+
+    run = client.get_run(run_id)
+    model = client.create_logged_model(
+        run.info.experiment_id, name=directory.name, source_run_id=run_id, tags={MODEL: "true"}
+    )
+    model_id = str(model.model_id)
+    try:
+        with tempfile.TemporaryDirectory(prefix="mlx-model-") as folder:
+            _mirror(directory, Path(folder))
+            write_mlmodel(Path(folder), {**read_mlmodel(directory), "model_id": model_id, "run_id": run_id})
+            client.log_model_artifacts(model_id, folder)
+    except BaseException:
+        client.finalize_logged_model(model_id, "FAILED")
+        raise
+    client.finalize_logged_model(model_id, "READY")
+    client.log_outputs(run_id, [LoggedModelOutput(model_id, 0)])
+    return model_id
+
+
+def _mirror(directory: Path, copy: Path) -> None:
+    """Fill `copy` with links to every file but `MLmodel`: the store copies what they point to, once."""
+    for path in directory.rglob("*"):
+        twin = copy / path.relative_to(directory)
+        if path.is_dir():
+            twin.mkdir(parents=True, exist_ok=True)
+        elif path != directory / MLMODEL:
+            twin.parent.mkdir(parents=True, exist_ok=True)
+            twin.symlink_to(path.resolve())
+
+
+def _log_metrics(
+    client: MlflowClient, run_id: str, metrics: Mapping[str, float], model_id: str | None
+) -> None:
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    entries = [Metric(key, value, now, 0, model_id=model_id) for key, value in metrics.items()]
+    client.log_batch(run_id, metrics=entries, synchronous=True)
+
+
+def _dataset(dataset: DatasetInput) -> Any:
+    from mlflow import entities
+
+    profile = None if dataset.size is None else json.dumps({"bytes": dataset.size})
+    return entities.DatasetInput(
+        entities.Dataset(
+            name=dataset.name,
+            digest=dataset.digest[:36],
+            source_type="local",
+            source=json.dumps({"uri": dataset.path}),
+            profile=profile,
+        ),
+        tags=[entities.InputTag("mlflow.data.context", dataset.context)],
+    )
+
+
+def _standard_tags() -> dict[str, str]:
+    process = this_process()
+    return {
+        "mlflow.user": user_name(),
+        "mlflow.source.name": "mlx run",
+        "mlflow.source.type": "LOCAL",
+        _HOST: process.host,
+        _PID: str(process.pid),
+        _STARTED: process.started,
+    }
+
+
+def user_name() -> str:
+    """Return who runs this process: the name, else the number."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number that no name belongs to
+        return str(os.getuid())
+
+
+def _owner(tags: Mapping[str, str]) -> Process:
+    return Process(tags.get(_HOST, ""), int(tags[_PID]), tags.get(_STARTED, ""))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _numbers(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for key, value in _flat(metrics):
+        if isinstance(value, int | float) and math.isfinite(value):
+            yield _key(key), float(value)
+
+
+def _tags(tags: Mapping[str, str]) -> dict[str, str]:
+    return {_key(key): _cut(value, _MAX_TAG) for key, value in tags.items()}
+
+
+def _key(key: str) -> str:
+    """Return a name that MLflow takes: no characters but letters, digits and `_-. /`."""
+    return re.sub(r"[^\w\-. /]", "_", key).strip("/")[:_MAX_KEY]
+
+
+def _cut(value: object, length: int) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -1,0 +1,181 @@
+"""The command line: its commands, and `main`, the only handler of errors."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import re
+import sys
+import traceback
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlxkit.cli import (
+    check,
+    doctor,
+    drift,
+    env,
+    exec_,
+    init,
+    models,
+    options,
+    promote,
+    run_,
+    runs,
+    status,
+    ui,
+)
+from mlxkit.errors import Exit, Interrupted, MlxError, ToolError, UsageError
+from mlxkit.output import Output, discard_stdout
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+app = typer.Typer(
+    name="mlx",
+    help="MLOps from one command line and one YAML file, on plain DVC, MLflow and git.",
+    epilog="Start with `mlx init NAME`. Every command has an example: `mlx run --help`.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for module in (init, status, check, run_, promote, drift, runs, models, env, ui, doctor, exec_):
+    module.register(app)
+
+
+_NO_SPACE = ("there is no space left on the disk", "free some, for instance with `dvc gc --workspace`")
+_NO_PERMISSION = ("a file may not be read or written", "look at its owner and permissions: `ls -l FILE`")
+_MENDABLE = {
+    errno.ENOSPC: _NO_SPACE,
+    errno.EDQUOT: _NO_SPACE,
+    errno.EACCES: _NO_PERMISSION,
+    errno.EPERM: _NO_PERMISSION,
+    errno.EROFS: _NO_PERMISSION,
+}
+
+
+def _version(value: bool) -> None:
+    if value:
+        from mlxkit import __version__
+
+        typer.echo(f"mlx {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """MLOps from one command line and one YAML file, on plain DVC, MLflow and git."""
+    del version
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; every error ends here."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    _switch_off_telemetry()
+    wants_json = "--json" in arguments
+    options.current.output = Output("json" if wants_json else "human")
+    options.current.debug = "--debug" in arguments
+    try:
+        return _call(arguments)
+    except MlxError as error:
+        return _report(error)
+    except KeyboardInterrupt:
+        return _report(Interrupted("interrupted"))
+    except OSError as error:
+        return _report(_of_the_machine(error)) if error.errno in _MENDABLE else _report_bug(error)
+    except Exception as error:
+        return _report_bug(error)
+
+
+def run() -> None:
+    """Run as the installed command."""
+    sys.exit(main())
+
+
+def _call(arguments: list[str]) -> int:
+    """Let Typer parse and call; its own usage errors are reported like all others."""
+    usage, stdout, stderr = io.StringIO(), sys.stdout, sys.stderr
+    sys.stderr = usage
+    options.current.on_start = lambda: setattr(sys, "stderr", stderr)
+    try:
+        app(args=arguments, prog_name="mlx")
+        return Exit.OK
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.__context__, BrokenPipeError):  # `mlx --help | true`
+            sys.stdout = stdout
+            discard_stdout()
+            return Exit.OK
+    finally:
+        sys.stderr = stderr
+        options.current.on_start = options.nothing
+    text = usage.getvalue()
+    if code == Exit.USAGE and "Error: " in text:
+        raise UsageError(_usage_message(text), hint=f"run `{_usage_help(text, arguments)}`")
+    stderr.write(text)
+    return code
+
+
+def _usage_message(text: str) -> str:
+    """Say a usage error of Typer as mlx says its own."""
+    from mlxkit.project.schema import did_you_mean
+
+    message = text.rpartition("Error: ")[2].strip().removesuffix(".")
+    wrong = re.match(r"No such (command|option):? '?([^\s']+)'?", message)
+    if wrong is None:
+        return message[:1].lower() + message[1:]
+    candidates = re.findall(
+        r"[\w-]+", message[wrong.end() :].partition("ossible options: ")[2]
+    ) or re.findall(r"'([\w-]+)'", message[wrong.end() :])
+    return f"there is no {wrong[1]} '{wrong[2]}'{did_you_mean(wrong[2], candidates)}"
+
+
+def _usage_help(text: str, arguments: list[str]) -> str:
+    known = {command.name for command in app.registered_commands}
+    usage = re.search(r"^Usage: (mlx(?: [a-z-]+)*)", text, re.MULTILINE)
+    named = f"mlx {arguments[0]}" if arguments and arguments[0] in known else "mlx"
+    return f"{usage[1] if usage else named} --help"
+
+
+def _report(error: MlxError) -> int:
+    if options.current.debug:
+        traceback.print_exception(error)
+    options.current.output.error(error)
+    return error.exit_code
+
+
+def _of_the_machine(error: OSError) -> MlxError:
+    """Explain what no command can foresee: a full disk, a file that may not be written."""
+    where = [str(error.filename)] if error.filename else []
+    found = ToolError(_MENDABLE[error.errno or 0][0], context=where, hint=_MENDABLE[error.errno or 0][1])
+    found.__cause__ = error
+    return found
+
+
+def _report_bug(error: Exception) -> int:
+    """Report what mlx did not foresee; the traceback is for the bug report."""
+    bug = MlxError(
+        f"a bug in mlx: {type(error).__name__}: {error}",
+        hint="run the same command with --debug, and report what it shows",
+    )
+    bug.kind = "bug"
+    bug.__cause__ = error
+    return _report(bug)
+
+
+def _switch_off_telemetry() -> None:
+    for name, value in (
+        ("DVC_NO_ANALYTICS", "1"),
+        ("DO_NOT_TRACK", "1"),
+        ("MLFLOW_DISABLE_TELEMETRY", "true"),
+        ("GIT_PYTHON_REFRESH", "quiet"),
+    ):
+        os.environ.setdefault(name, value)

@@ -1,0 +1,99 @@
+"""`mlx drift`: do new rows still look like the training rows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlxkit.cli.options import Env, Session, command
+from mlxkit.errors import Exit
+from mlxkit.output import number
+
+if TYPE_CHECKING:
+    from mlxkit.monitoring.drift import ColumnDrift, DriftReport
+
+_SHOWN = 15
+_PROBLEMS = {
+    "gone": "is gone",
+    "all_missing": "has no values",
+    "not_numeric": "holds text where numbers were",
+    "not_dates": "holds text where dates were",
+    "new": "is new, and not used",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @command(app)
+    def drift(
+        session: Session,
+        data: Annotated[Path, typer.Option(metavar="FILE", help="New rows: CSV, Parquet or JSON.")],
+        report: Annotated[
+            Path | None, typer.Option(metavar="FILE.html", help="Write Evidently's report too.")
+        ] = None,
+        env: Env = None,
+    ) -> int:
+        """Compare new rows with what the environment's champion was trained on.
+
+        Exits with 3 when too many columns drifted. Example: mlx drift --data data/external/new_rows.csv
+        """
+        from mlxkit.monitoring.champion import check_champion
+        from mlxkit.project.load import load
+
+        found = check_champion(load(session.root), data, environment=env, report=report)
+        document, outputs = _document(found, report), {"drift": found.verdict}
+        session.output.answer(document, lambda: _lines(session, found, report), outputs=outputs)
+        return Exit.REFUSED if found.verdict == "drift" else Exit.OK
+
+
+def _document(found: DriftReport, report: Path | None) -> dict[str, Any]:
+    document = asdict(found)
+    return document | ({"report": str(report)} if report is not None else {})
+
+
+def _lines(session: Session, found: DriftReport, report: Path | None) -> list[str]:
+    out = session.output
+    ordered = sorted(found.columns, key=lambda c: (not c.drifted, not c.counted, -_excess(c)))
+    shown = ordered[: max(_SHOWN, sum(c.drifted for c in ordered))]
+    rows = [
+        [
+            column.column,
+            out.style("drifted", "red") if column.drifted else "same",
+            column.measure.replace("_", " "),
+            number(column.score),
+            number(column.threshold),
+            _remark(column),
+        ]
+        for column in shown
+    ]
+    lines = out.table(["column", "verdict", "measure", "score", "limit", "remark"], rows, right=(3, 4))
+    if len(ordered) > len(shown):
+        lines.append(f"... and {len(ordered) - len(shown)} more that did not drift (--json lists all)")
+    problems = [f"'{p.column}' {_PROBLEMS[p.problem]}" for p in found.schema]
+    counted = [column for column in found.columns if column.counted]
+    share = f"{sum(c.drifted for c in counted)} of {len(counted)} columns drifted ({found.share:.0%})"
+    verdict = {
+        "none": out.style("no drift", "green"),
+        "drift": out.style("drift", "red"),
+        "unknown": out.style("cannot tell", "yellow"),
+    }[found.verdict]
+    subject = f"{found.rows} rows against the training rows of version {found.model_version}"
+    lines += ["", *(f"note: {problem}" for problem in problems), f"{verdict}: {share}, {subject}"]
+    return [*lines, f"report: {report}"] if report is not None else lines
+
+
+def _excess(column: ColumnDrift) -> float:
+    return column.score / column.threshold if column.threshold else 0.0
+
+
+def _remark(column: ColumnDrift) -> str:
+    remarks = [] if column.counted else [f"{column.role}, not counted"]
+    if abs(column.missing - column.missing_reference) >= 0.005:
+        remarks.append(f"missing {column.missing_reference:.1%} -> {column.missing:.1%}")
+    if column.new_categories:
+        remarks.append(f"{column.new_categories:.1%} in new categories")
+    return "; ".join(remarks)

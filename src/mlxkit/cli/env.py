@@ -1,0 +1,60 @@
+"""`mlx env`: the environments, and which one this command line is in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlxkit.cli.options import Env, Session, command
+
+if TYPE_CHECKING:
+    import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @command(app)
+    def env(session: Session, env: Env = None) -> None:
+        """Show the environments of mlx.yaml, and which one is in use and why.
+
+        Example: MLX_ENV=staging mlx env
+        """
+        from mlxkit.adapters import git
+        from mlxkit.project.environments import choose, is_strict
+        from mlxkit.project.load import load
+
+        project = load(session.root)
+        chosen = choose(project, env, branch=git.branch(project.root))
+        document = {
+            "environment": chosen.environment.name,
+            "source": chosen.source,
+            "environments": {
+                e.name: {
+                    "tracking": e.tracking,
+                    "requires": e.requires,
+                    "branch": e.branch,
+                    "strict": is_strict(project, e),
+                }
+                for e in project.environments.values()
+            },
+        }
+        rows = [
+            [
+                e.name,
+                "*" if e.name == chosen.environment.name else "",
+                e.tracking or "the store in the project's root",
+                e.requires or "",
+                e.branch or "",
+                "committed only" if is_strict(project, e) else "anything",
+            ]
+            for e in project.environments.values()
+        ]
+        headers = ["environment", "in use", "store", "requires", "branch", "takes"]
+        session.output.answer(
+            document,
+            lambda: [
+                *session.output.table(headers, rows),
+                "",
+                f"in use: {chosen.environment.name} ({chosen.source})",
+            ],
+        )

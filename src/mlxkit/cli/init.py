@@ -1,0 +1,101 @@
+"""`mlx init`: a new project, from the user's own file or from starter data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from mlxkit.cli.options import Session, command
+
+if TYPE_CHECKING:
+    from mlxkit.pipeline.create import Created
+    from mlxkit.project.models import Task
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @command(app)
+    def init(
+        session: Session,
+        name: Annotated[str, typer.Argument(help="Folder and name of the new project.")],
+        data: Annotated[
+            Path | None, typer.Option(help="CSV or Parquet file, .gz too; else starter data.")
+        ] = None,
+        target: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column to predict.")] = None,
+        task: Annotated[str | None, typer.Option(help="classification or regression; else inferred.")] = None,
+        time: Annotated[
+            str | None, typer.Option(metavar="COLUMN", help="Column with the time of the event.")
+        ] = None,
+        key: Annotated[
+            str | None, typer.Option(metavar="COLUMN", help="Column that identifies a row.")
+        ] = None,
+        positive: Annotated[
+            str | None, typer.Option(metavar="LABEL", help="Label counted as positive.")
+        ] = None,
+        drop: Annotated[
+            list[str] | None, typer.Option(metavar="COLUMN,...", help="Columns to leave out.")
+        ] = None,
+        template: Annotated[str, typer.Option(help="Kind of project: tabular.")] = "tabular",
+        yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; mlx asks nothing yet.")] = False,
+    ) -> None:
+        """Make a new project that runs as it stands: data, code, tests, pipeline, git and DVC.
+
+        Example: mlx init churn --data customers.csv --target Churn
+        """
+        from mlxkit.errors import UsageError
+        from mlxkit.pipeline.create import create
+        from mlxkit.scaffold.request import Request
+
+        del yes
+        if task not in (None, "classification", "regression"):
+            raise UsageError(f"there is no task '{task}'", hint="use classification or regression")
+        columns = tuple(part.strip() for text in drop or () for part in text.split(",") if part.strip())
+        request = Request(
+            Path(name), data, target, cast("Task | None", task), time, key, positive, columns, template
+        )
+        created = create(request)
+        session.output.answer(_document(created), lambda: _lines(session, created))
+
+
+def _document(created: Created) -> dict[str, Any]:
+    made = created.scaffolded
+    return {
+        "path": str(made.root),
+        "project": made.answers.project,
+        "package": made.answers.package,
+        "task": made.answers.task,
+        "target": made.answers.target,
+        "raw_data": made.raw_path.as_posix(),
+        "new_rows": made.new_rows_path.as_posix(),
+        "committed": created.commit,
+        "columns": [
+            {"name": c.name, "role": c.role, "type": c.kind, "missing": round(c.missing, 6), "why": c.why}
+            for c in made.columns
+        ],
+        "warnings": [*made.warnings, *created.notes],
+    }
+
+
+def _lines(session: Session, created: Created) -> list[str]:
+    out, made = session.output, created.scaffolded
+    rows = [[c.name, c.role, c.kind, f"{c.missing:.1%}" if c.missing else "", c.why] for c in made.columns]
+    lines = out.table(["column", "role", "type", "missing", "why"], rows, right=(3,))
+    lines += ["", *(f"{out.style('note:', 'yellow')} {text}" for text in (*made.warnings, *created.notes))]
+    if made.warnings or created.notes:
+        lines.append("")
+    folder = os.path.relpath(made.root)
+    return [
+        *lines,
+        f"created {out.style(folder, 'bold')}: {made.answers.task} of '{made.answers.target}'",
+        "",
+        "next:",
+        f"  cd {folder}",
+        "  mlx run",
+        "  mlx promote",
+        f"  mlx drift --data {made.new_rows_path.as_posix()}",
+        "  mlx ui",
+    ]

@@ -1,0 +1,70 @@
+"""`mlx promote`: judge a model by the gates, and give it to an environment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlxkit.cli.options import Env, Session, command
+from mlxkit.errors import Exit, UsageError
+
+if TYPE_CHECKING:
+    from mlxkit.registry.promotion import Promotion
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @command(app)
+    def promote(
+        session: Session,
+        to: Annotated[str | None, typer.Option(metavar="ENV", help="Environment to promote to.")] = None,
+        run: Annotated[
+            str | None, typer.Option(metavar="ID", help="Run whose model; else the workspace's.")
+        ] = None,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge, and register nothing.")] = False,
+        yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; mlx asks nothing yet.")] = False,
+        env: Env = None,
+    ) -> int:
+        """Judge the model by its gates; when all pass, register it and move the environment's alias.
+
+        Exits with 3 when a gate refuses. Example: mlx promote --to staging
+        """
+        from mlxkit.project.load import load
+        from mlxkit.registry.workspace import promote_from_workspace
+
+        del yes
+        if to is not None and env is not None and to != env:
+            raise UsageError("--to and --env name two environments", hint=f"run `mlx promote --to {to}`")
+        promotion = promote_from_workspace(load(session.root), to=to or env, run_id=run, dry_run=dry_run)
+        document = promotion.to_json() | ({"dry_run": True} if dry_run else {})
+        outputs = {"promoted": str(promotion.promoted).lower(), "version": promotion.version or ""}
+        session.output.answer(document, lambda: _lines(session, promotion, dry_run), outputs=outputs)
+        return Exit.OK if promotion.passed else Exit.REFUSED
+
+
+def _lines(session: Session, promotion: Promotion, dry_run: bool) -> list[str]:
+    out = session.output
+    rows = [
+        [gate.gate, out.style("passed", "green") if gate.passed else out.style("refused", "red"), gate.reason]
+        for gate in promotion.gates
+    ]
+    lines = [*out.table(["gate", "verdict", "reason"], rows), ""] if rows else []
+    name = f"{promotion.model}@{promotion.environment}"
+    if promotion.note:
+        return [*lines, promotion.note]
+    if not promotion.passed:
+        failed = sum(not gate.passed for gate in promotion.gates)
+        return [
+            *lines,
+            f"not promoted: {failed} of {len(promotion.gates)} gates refused; {name} stays as it is",
+        ]
+    if dry_run:
+        return [*lines, f"would be promoted to {name}"]
+    before = f", after version {promotion.champion.version}" if promotion.champion else ", the first one"
+    return [
+        *lines,
+        f"{out.style(name, 'bold')} is now version {promotion.version}{before}",
+        f"load it: mlflow.pyfunc.load_model('models:/{name}')",
+    ]

@@ -1,0 +1,188 @@
+"""`mlx run`, `mlx train`, `mlx evaluate`: bring stages up to date."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlxkit.cli.options import Env, Session, command
+from mlxkit.output import number, seconds
+
+if TYPE_CHECKING:
+    from mlxkit.output import Style
+    from mlxkit.pipeline.run_result import RunResult
+
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-S", metavar="KEY=VALUE", help="Write a value into params.yaml first."),
+]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Run even what is fresh.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would run, and change nothing.")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Stages to run at the same time.")]
+On = Annotated[
+    str | None, typer.Option(metavar="TARGET", help="Where to run the named stages, else `train`.")
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the output of the stages.")]
+
+_COLOURS: dict[str, Style] = {
+    "ran": "green",
+    "restored": "cyan",
+    "fresh": "dim",
+    "failed": "red",
+    "skipped": "yellow",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+
+    @command(app)
+    def run(
+        session: Session,
+        stages: Annotated[
+            list[str] | None, typer.Argument(help="Stages to bring up to date; default all.")
+        ] = None,
+        settings: Set = None,
+        force: Force = False,
+        dry_run: DryRun = False,
+        jobs: Jobs = 2,
+        env: Env = None,
+        on: On = None,
+        verbose: Verbose = False,
+    ) -> int:
+        """Run what is out of date, through the named stages, and record the run in MLflow.
+
+        Example: mlx run train --set model.learning_rate=0.05
+        """
+        return _run(session, tuple(stages or ()), settings, force, dry_run, jobs, env, on, verbose)
+
+    @command(app)
+    def train(
+        session: Session,
+        settings: Set = None,
+        force: Force = False,
+        dry_run: DryRun = False,
+        jobs: Jobs = 2,
+        env: Env = None,
+        on: On = None,
+        verbose: Verbose = False,
+    ) -> int:
+        """Run everything up to the train stage: the same as `mlx run train`.
+
+        Example: mlx train --force
+        """
+        return _run(session, _of_kind(session, "train"), settings, force, dry_run, jobs, env, on, verbose)
+
+    @command(app)
+    def evaluate(
+        session: Session,
+        settings: Set = None,
+        force: Force = False,
+        dry_run: DryRun = False,
+        jobs: Jobs = 2,
+        env: Env = None,
+        on: On = None,
+        verbose: Verbose = False,
+    ) -> int:
+        """Run everything up to the evaluate stage: the same as `mlx run evaluate`.
+
+        Example: mlx evaluate --json
+        """
+        return _run(session, _of_kind(session, "evaluate"), settings, force, dry_run, jobs, env, on, verbose)
+
+
+def _of_kind(session: Session, kind: str) -> tuple[str, ...]:
+    from mlxkit.errors import UsageError
+    from mlxkit.project.load import load
+
+    names = tuple(stage.name for stage in load(session.root).stages.values() if stage.kind == kind)
+    if not names:
+        raise UsageError(f"mlx.yaml has no stage of kind '{kind}'", hint=f"add `{kind}:` below `stages:`")
+    return names
+
+
+def _run(
+    session: Session,
+    stages: tuple[str, ...],
+    settings: list[str] | None,
+    force: bool,
+    dry_run: bool,
+    jobs: int,
+    env: str | None,
+    on: str | None,
+    verbose: bool,
+) -> int:
+    from mlxkit.cli.progress import Progress
+    from mlxkit.pipeline.run import run
+    from mlxkit.pipeline.run_result import Options
+
+    options = Options(stages, tuple(settings or ()), force, dry_run, jobs, env, on)
+    root = session.root
+    with Progress(session.output, verbose=verbose) as progress:
+        result = run(root, options, progress)
+    session.output.answer(
+        _document(result, dry_run),
+        lambda: _lines(session, result, dry_run),
+        error=result.error,
+        outputs={"run_id": result.run_id or ""},
+    )
+    if result.error is not None:
+        raise result.error
+    return 0
+
+
+def _document(result: RunResult, dry_run: bool) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "run_id": result.run_id,
+        "git_commit": result.git_commit,
+        "dirty": result.dirty,
+        "environment": result.environment,
+        "stages": [
+            {
+                "name": stage.name,
+                "status": stage.status,
+                "seconds": round(stage.seconds, 3),
+                "reasons": list(stage.reasons),
+                "log": stage.log,
+            }
+            for stage in result.stages
+        ],
+        "metrics": dict(result.metrics),
+    }
+    return {**document, "dry_run": True} if dry_run else document
+
+
+def _lines(session: Session, result: RunResult, dry_run: bool) -> list[str]:
+    out = session.output
+    if not dry_run and result.error is None and all(stage.status == "fresh" for stage in result.stages):
+        return [f"everything is up to date ({seconds(result.seconds)})", *_metric_lines(session, result)]
+    words = {"skipped": "would run"} if dry_run else {}
+    rows = [
+        [
+            stage.name,
+            out.style(words.get(stage.status, stage.status), _COLOURS[stage.status]),
+            seconds(stage.seconds) if stage.seconds else "",
+            f"{stage.max_memory / 2**20:.0f} MiB" if stage.max_memory else "",
+            "; ".join(stage.reasons),
+        ]
+        for stage in result.stages
+    ]
+    lines = out.table(["stage", "status", "time", "memory", "because"], rows, right=(2, 3))
+    if dry_run or result.error is not None:
+        return lines
+    total = f"done in {seconds(result.seconds)}"
+    if result.run_id:
+        total += f", recorded as run {result.run_id[:8]}" + (" (uncommitted changes)" if result.dirty else "")
+    metrics = _metric_lines(session, result)
+    next_step = ["", "next: mlx promote"] if metrics and result.run_id else []
+    return [*lines, "", total, *metrics, *next_step]
+
+
+def _metric_lines(session: Session, result: RunResult) -> list[str]:
+    numbers = {name: v for name, v in result.metrics.items() if isinstance(v, int | float)}
+    if not numbers:
+        return []
+    baseline = result.metrics.get("baseline") or {}
+    rows = [[name, number(value), number(baseline.get(name, ""))] for name, value in numbers.items()]
+    return ["", *session.output.table(["metric", "model", "baseline"], rows, right=(1, 2))]

@@ -1,0 +1,113 @@
+"""The errors that mlx raises on purpose, and the exit codes they end a command with.
+
+MlxError
+ +-- UsageError            2   a wrong argument, an unknown stage, run or version
+ |    +-- NotInProjectError    no mlx.yaml here or above
+ |    +-- DataError            a data file that cannot be used
+ +-- ConfigError           4   mlx.yaml or params.yaml is invalid; carries every problem found
+ +-- StageFailed           1   the user's stage raised, returned nonsense, was killed or timed out
+ +-- Refused               3   a check said no
+ +-- ToolError             5   a tool or server is missing, unreachable or failing
+ |    +-- LockTimeout          somebody else holds a lock for too long
+ +-- Interrupted         130   the user pressed Ctrl-C
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Exit(IntEnum):
+    """Exit codes of every command."""
+
+    OK = 0
+    STAGE_FAILED = 1
+    USAGE = 2
+    REFUSED = 3
+    CONFIG = 4
+    TOOL = 5
+    BUG = 70
+    INTERRUPTED = 130
+
+
+class MlxError(Exception):
+    """A failure that mlx can explain.
+
+    Attributes:
+        message: what failed; lower case, names in single quotes.
+        hint: the exact next command or edit, without a prompt sign.
+        context: where it failed, one line each (file and line, log tail, ...).
+    """
+
+    kind = "error"
+    exit_code = Exit.BUG
+
+    def __init__(self, message: str, *, hint: str = "", context: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.context = tuple(context)
+
+
+class UsageError(MlxError):
+    """The command line asks for something that does not exist."""
+
+    kind = "usage"
+    exit_code = Exit.USAGE
+
+
+class NotInProjectError(UsageError):
+    """There is no mlx.yaml in this folder or above it."""
+
+    kind = "not_in_project"
+
+
+class DataError(UsageError):
+    """A data file cannot be used for what was asked."""
+
+    kind = "data"
+
+
+class ConfigError(MlxError):
+    """mlx.yaml or params.yaml is invalid; `context` lists every problem as `file:line:column key: text`."""
+
+    kind = "config"
+    exit_code = Exit.CONFIG
+
+
+class StageFailed(MlxError):
+    """The user's stage failed or ran out of time."""
+
+    kind = "stage_failed"
+    exit_code = Exit.STAGE_FAILED
+
+
+class Refused(MlxError):
+    """A check said no: a gate, drift, a stale pipeline, a dirty tree."""
+
+    kind = "refused"
+    exit_code = Exit.REFUSED
+
+
+class ToolError(MlxError):
+    """An outside tool or server is missing, unreachable or failing."""
+
+    kind = "tool"
+    exit_code = Exit.TOOL
+
+
+class LockTimeout(ToolError):
+    """Another process holds a lock for longer than this one may wait."""
+
+    kind = "lock_timeout"
+
+
+class Interrupted(MlxError):
+    """The user interrupted the command."""
+
+    kind = "interrupted"
+    exit_code = Exit.INTERRUPTED

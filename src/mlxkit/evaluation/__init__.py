@@ -1,0 +1,1 @@
+"""How good a model is, how two compare, and what it was trained on: pure numerics over frames."""

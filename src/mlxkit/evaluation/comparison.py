@@ -1,0 +1,153 @@
+"""Is the challenger really better? A paired bootstrap over the rows both models were scored on.
+
+Resampling rows, not models, keeps each row's two predictions together, so what both find hard cancels out.
+The bound is the percentile bound of B. Efron and R. Tibshirani, An Introduction to the Bootstrap (1993),
+chapter 13.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlxkit.errors import DataError
+from mlxkit.evaluation.metrics import find_metric
+from mlxkit.evaluation.score import Label, known_classes, scorer
+
+if TYPE_CHECKING:
+    from pandas import Series
+
+    from mlxkit.evaluation.predictions import Predictions
+    from mlxkit.project.models import Direction, Task
+
+Statistic = Callable[[NDArray[np.intp]], tuple[float, float]]
+
+_RESAMPLES = 1000
+_FEWEST_RESAMPLES = 200
+_MOST_DRAWS = 50_000_000
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Challenger against champion on the same rows.
+
+    Attributes:
+        difference: positive when the challenger is better, whichever way the metric points.
+        lower: one-sided lower bound of the difference at `confidence`.
+        resamples: how many resamples the bound rests on.
+    """
+
+    metric: str
+    challenger: float
+    champion: float
+    difference: float
+    lower: float
+    confidence: float
+    rows: int
+    resamples: int
+
+    @property
+    def better(self) -> bool:
+        """Whether the challenger is better beyond chance; two equal models are not."""
+        return self.lower > 0
+
+
+def compare(
+    metric: str,
+    task: Task,
+    truth: Series[Any],
+    challenger: Predictions,
+    champion: Predictions,
+    *,
+    positive: Label | None = None,
+    confidence: float = 0.95,
+    resamples: int = _RESAMPLES,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two models by one of mlx's own metrics.
+
+    Raises:
+        UsageError: the task has no such metric.
+        DataError: the metric cannot be computed for one of the models on these rows.
+    """
+    known = find_metric(metric, task)
+    classes = (*known_classes(challenger), *known_classes(champion))
+    ours = scorer(task, truth, challenger, positive=positive, classes=classes)
+    theirs = scorer(task, truth, champion, positive=positive, classes=classes)
+    for name, model in (("challenger", ours), ("champion", theirs)):
+        if not math.isfinite(model.value(metric)):
+            raise DataError(
+                f"'{metric}' cannot be computed for the {name} on these {model.rows} rows",
+                hint="gate on another metric, or give the model a 'predict_proba' method"
+                if known.needs == "scores"
+                else "gate on another metric",
+            )
+    return paired_bootstrap(
+        lambda indices: (ours.value(metric, indices), theirs.value(metric, indices)),
+        ours.rows,
+        metric=metric,
+        direction=known.direction,
+        confidence=confidence,
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def paired_bootstrap(
+    statistic: Statistic,
+    rows: int,
+    *,
+    metric: str,
+    direction: Direction,
+    confidence: float = 0.95,
+    resamples: int = _RESAMPLES,
+    seed: int = 0,
+) -> Comparison:
+    """Bound the difference of any statistic of two models from below.
+
+    `statistic` takes row indices of shape (rows,), with repeats, and returns the challenger's and the
+    champion's value. Resamples where it is not a number (one class drawn alone) are left out. Beyond 50,000
+    rows fewer resamples are drawn, at least 200, so that the time stays bounded. `confidence` lies in (0.5,
+    1).
+
+    Raises:
+        DataError: fewer than two rows, or fewer than half of the resamples have a value.
+    """
+    if rows < 2:
+        raise DataError(
+            f"{rows} labelled rows are too few to compare two models", hint="evaluate on more rows"
+        )
+    sign = 1.0 if direction == "higher" else -1.0
+    challenger, champion = statistic(np.arange(rows))
+    count = min(resamples, max(_FEWEST_RESAMPLES, _MOST_DRAWS // rows))
+    differences = sign * _differences(statistic, rows, count, seed)
+    defined = differences[np.isfinite(differences)]
+    if not math.isfinite(challenger - champion) or len(defined) * 2 < count:
+        raise DataError(
+            f"'{metric}' cannot be computed on most resamples of these {rows} rows",
+            hint="evaluate on more rows",
+        )
+    return Comparison(
+        metric=metric,
+        challenger=challenger,
+        champion=champion,
+        difference=sign * (challenger - champion),
+        lower=float(np.quantile(defined, 1 - confidence, method="lower")),
+        confidence=confidence,
+        rows=rows,
+        resamples=len(defined),
+    )
+
+
+def _differences(statistic: Statistic, rows: int, count: int, seed: int) -> NDArray[np.float64]:
+    generator = np.random.default_rng(seed)
+    values = np.empty(count)
+    for number in range(count):
+        challenger, champion = statistic(generator.integers(0, rows, size=rows, dtype=np.intp))
+        values[number] = challenger - champion
+    return values

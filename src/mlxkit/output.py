@@ -1,0 +1,248 @@
+"""The one place that prints: answers on stdout, everything else on stderr; human, JSON or quiet."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import unicodedata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from mlxkit.errors import MlxError
+
+Mode = Literal["human", "json", "quiet"]
+Style = Literal["bold", "dim", "red", "green", "yellow", "cyan"]
+_CODES: Mapping[Style, str] = {
+    "bold": "1",
+    "dim": "2",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "cyan": "36",
+}
+
+
+class Output:
+    """Prints for one command.
+
+    In JSON mode stdout gets exactly one document; in quiet mode only errors are printed.
+    """
+
+    def __init__(self, mode: Mode = "human") -> None:
+        self.mode = mode
+        self._colour = mode == "human" and sys.stdout.isatty() and _colours_wanted()
+        self._colour_err = sys.stderr.isatty() and _colours_wanted()
+        self.answered = False
+
+    def answer(
+        self,
+        document: Any,
+        human: Callable[[], Sequence[str]],
+        *,
+        error: MlxError | None = None,
+        outputs: Mapping[str, str] | None = None,
+    ) -> None:
+        """Print the command's result: the document, or the lines that `human` makes.
+
+        In GitHub Actions the lines also go to the step's summary, and `outputs` to the step's outputs.
+        """
+        self.answered = True
+        if outputs is not None:
+            _tell_github_actions(human, outputs)
+        if self.mode == "json":
+            if error is not None:
+                document = {**document, "error": error_document(error)}
+            _print_answer([_json(document)])
+        elif self.mode == "human":
+            _print_answer(human())
+
+    def note(self, text: str) -> None:
+        """Say something in passing, on stderr."""
+        if self.mode == "human":
+            _print_beside(text)
+
+    def warn(self, text: str) -> None:
+        """Say on stderr what the user should know."""
+        if self.mode != "quiet":
+            _print_beside(f"{self._err('warning:', 'yellow')} {text}")
+
+    def error(self, error: MlxError) -> None:
+        """Report a failure: what, where, and the next command."""
+        if self.mode == "json" and not self.answered:
+            _print_answer([_json({"error": error_document(error)})])
+        if self.mode == "json":
+            return
+        lines = [f"{self._err('error:', 'red')} {error.message}", *(f"  {line}" for line in error.context)]
+        if error.hint:
+            lines.append(f"{self._err('hint:', 'cyan')} {error.hint}")
+        _print_beside("\n".join(lines))
+
+    def style(self, text: str, *styles: Style) -> str:
+        """Colour a text for stdout, where colours are wanted."""
+        return _coloured(text, styles) if self._colour and text else text
+
+    def _err(self, text: str, *styles: Style) -> str:
+        return _coloured(text, styles) if self._colour_err else text
+
+    def table(
+        self, headers: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()
+    ) -> list[str]:
+        """Lay out rows in columns that fit the terminal; the last column is wrapped.
+
+        `right` names the columns to align at the right. Cells may carry styles.
+        """
+        widths = [max(_width(row[i]) for row in [headers, *rows]) for i in range(len(headers))]
+        room = max(20, terminal_width() - sum(widths[:-1]) - 2 * (len(widths) - 1))
+        lines = []
+        for number, row in enumerate([headers, *rows]):
+            cells = [_pad(cell, widths[i], right=i in right) for i, cell in enumerate(row[:-1])]
+            wrapped = _wrap(row[-1], room)
+            last = _pad(wrapped[0], widths[-1], right=True) if len(row) - 1 in right else wrapped[0]
+            line = "  ".join([*cells, last]).rstrip()
+            lines.append(self.style(line, "bold") if number == 0 else line)
+            indent = " " * (sum(widths[:-1]) + 2 * (len(widths) - 1))
+            lines += [f"{indent}{rest}" for rest in wrapped[1:]]
+        return lines
+
+
+def _tell_github_actions(human: Callable[[], Sequence[str]], outputs: Mapping[str, str]) -> None:
+    """Append to the files that GitHub Actions names; elsewhere there are none."""
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write("\n".join(["```", *map(_plain, human()), "```", ""]))
+    if names := os.environ.get("GITHUB_OUTPUT"):
+        with Path(names).open("a", encoding="utf-8") as file:
+            file.writelines(f"{name}={value}\n" for name, value in outputs.items())
+
+
+def discard_stdout() -> None:
+    """Send what is still to be printed nowhere, because its reader has gone, as in `mlx runs | head -1`."""
+    _discard(sys.stdout)
+
+
+def _discard(stream: TextIO) -> None:
+    """Empty a stream that cannot be written: what is left in its buffer would fail once more at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _print_answer(lines: Sequence[str]) -> None:
+    try:
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard_stdout()
+    except OSError:
+        discard_stdout()
+        raise
+
+
+def _print_beside(text: str) -> None:
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        _discard(sys.stderr)
+
+
+def _json(document: Any) -> str:
+    return json.dumps(_finite(document), indent=2, default=str, ensure_ascii=False)
+
+
+def _finite(value: Any) -> Any:
+    """Write null for what is no number: JSON has neither NaN nor infinity."""
+    match value:
+        case float() if not math.isfinite(value):
+            return None
+        case dict():
+            return {key: _finite(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_finite(item) for item in value]
+    return value
+
+
+def error_document(error: MlxError) -> dict[str, Any]:
+    """Return an error as JSON shows it."""
+    return {
+        "kind": error.kind,
+        "message": error.message,
+        "context": list(error.context),
+        "hint": error.hint,
+    }
+
+
+def seconds(value: float) -> str:
+    """Write a duration for people: `0.4 s`, `12 s`, `3 min 5 s`."""
+    if value < 9.95:
+        return f"{value:.1f} s"
+    if value < 120:
+        return f"{value:.0f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest} s" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def number(value: Any) -> str:
+    """Write a metric with four significant digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def terminal_width() -> int:
+    """Return the terminal's width in columns; COLUMNS wins, and a pipe counts as 120."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdigit() and int(columns) > 0:
+        return int(columns)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 120
+    except (OSError, ValueError):
+        return 120
+
+
+def _colours_wanted() -> bool:
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _coloured(text: str, styles: Sequence[Style]) -> str:
+    return f"\x1b[{';'.join(_CODES[style] for style in styles)}m{text}\x1b[0m" if styles else text
+
+
+def _plain(text: str) -> str:
+    while (start := text.find("\x1b[")) != -1:
+        text = text[:start] + text[text.index("m", start) + 1 :]
+    return text
+
+
+def _width(text: str) -> int:
+    return sum(_columns(c) for c in _plain(text))
+
+
+def _columns(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _wrap(text: str, room: int) -> list[str]:
+    """Break a text at its spaces into lines of at most `room` columns; a longer word is cut."""
+    if _width(text) <= room:
+        return [text]
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and _width(lines[-1]) + 1 + _width(word) <= room:
+            lines[-1] += f" {word}"
+            continue
+        if lines[-1]:
+            lines.append("")
+        for character in word:
+            if _width(lines[-1]) + _columns(character) > room:
+                lines.append("")
+            lines[-1] += character
+    return lines
+
+
+def _pad(text: str, width: int, *, right: bool) -> str:
+    space = " " * (width - _width(text))
+    return space + text if right else text + space

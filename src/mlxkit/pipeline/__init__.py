@@ -1,0 +1,1 @@
+"""The engine: graph, staleness, binding, execution, and the record of a run."""

@@ -1,0 +1,139 @@
+"""A stage function's arguments, by parameter name and annotation."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import types
+import typing
+from pathlib import Path
+from typing import Any
+
+from mlxkit.errors import StageFailed
+from mlxkit.pipeline.formats import Library, load_object, load_table
+from mlxkit.project.functions import CONTEXT_NAMES
+
+if typing.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mlxkit.pipeline.command import Command
+
+_TABLES: Mapping[tuple[str, str], Library] = {
+    ("pandas", "DataFrame"): "pandas",
+    ("polars", "DataFrame"): "polars",
+    ("pyarrow", "Table"): "pyarrow",
+}
+
+
+def bind(
+    function: Callable[..., Any],
+    command: Command,
+    params: Mapping[str, Any],
+    *,
+    given: Mapping[str, Any] | None = None,
+) -> tuple[dict[str, Any], set[str]]:
+    """Build the keyword arguments of a stage function.
+
+    Args:
+        function: the user's function.
+        command: names and paths of inputs and outputs, and values of mlx.yaml.
+        params: the stage's groups of params.yaml.
+        given: inputs that are loaded already, by name.
+
+    Returns:
+        The arguments, and the names of the outputs that the function writes itself.
+
+    Raises:
+        StageFailed: a parameter has no source, or two.
+        DataError: an input cannot be loaded.
+    """
+    arguments: dict[str, Any] = {}
+    written: set[str] = set()
+    values = _parameter_values(params)
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        annotation = _resolved(parameter.annotation, function)
+        _refuse_two_sources(name, command, params)
+        if name in command.bind:
+            arguments[name] = (
+                given[name] if given and name in given else _load(Path(command.bind[name]), annotation)
+            )
+        elif name in command.out:
+            written.add(name)
+            arguments[name] = Path(command.out[name])
+            arguments[name].parent.mkdir(parents=True, exist_ok=True)
+        elif name in values:
+            arguments[name] = _convert(values[name], annotation)
+        elif name in CONTEXT_NAMES and (name in command.context or parameter.default is parameter.empty):
+            arguments[name] = command.context.get(name, [] if name == "protected" else None)
+        elif parameter.default is parameter.empty:
+            raise StageFailed(
+                f"parameter '{name}' of '{command.call}' is given by no input, output or parameter",
+                hint="add it to the stage in mlx.yaml or to params.yaml, then run `mlx check`",
+            )
+    return arguments, written
+
+
+def _resolved(annotation: Any, function: Callable[..., Any]) -> Any:
+    """Return the type that an annotation names; its text where that is imported for type checkers only."""
+    if not isinstance(annotation, str):
+        return annotation
+    source = getattr(inspect.unwrap(function), "__globals__", {})
+    holder = types.SimpleNamespace(__annotations__={"it": annotation})
+    try:
+        return typing.get_type_hints(holder, globalns=source)["it"]
+    except (NameError, TypeError, AttributeError, SyntaxError):
+        return annotation
+
+
+def _parameter_values(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Offer the keys of each group by their names, and each group by its own."""
+    values: dict[str, Any] = {}
+    for group in params.values():
+        if isinstance(group, dict):
+            values.update(group)
+    return {**values, **params}
+
+
+def _refuse_two_sources(name: str, command: Command, params: Mapping[str, Any]) -> None:
+    """Refuse a name that means two things; a group wins over a key of its own name."""
+    keys = [] if name in params else [g for g, v in params.items() if isinstance(v, dict) and name in v]
+    sources = [
+        *([f"input '{name}'"] if name in command.bind else []),
+        *([f"output '{name}'"] if name in command.out else []),
+        *([f"parameter group '{name}'"] if name in params else []),
+        *(f"parameter '{group}.{name}'" for group in keys),
+        *([f"'{name}' of mlx.yaml"] if name in command.context else []),
+    ]
+    if len(sources) > 1:
+        raise StageFailed(
+            f"parameter '{name}' of '{command.call}' has two sources: {' and '.join(sources)}",
+            hint="rename one of them",
+        )
+
+
+def _load(path: Path, annotation: Any) -> Any:
+    if annotation in (Path, "Path", "pathlib.Path"):
+        return path
+    library = _library(annotation)
+    return load_object(path) if library is None else load_table(path, library)
+
+
+def _library(annotation: Any) -> Library | None:
+    if isinstance(annotation, str):
+        module, _, name = annotation.rpartition(".")
+        module = {"pd": "pandas", "pl": "polars", "pa": "pyarrow"}.get(module, module)
+        return _TABLES.get((module, name), "pandas" if annotation == "DataFrame" else None)
+    module = getattr(annotation, "__module__", "") or ""
+    return _TABLES.get((module.partition(".")[0], getattr(annotation, "__name__", "")))
+
+
+def _convert(value: Any, annotation: Any) -> Any:
+    """Give a group of parameters as the dataclass that is asked for; anything else as it stands."""
+    if isinstance(value, dict) and isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
+        try:
+            return annotation(**value)
+        except TypeError as error:
+            raise StageFailed(f"the parameters do not fit '{annotation.__name__}': {error}") from error
+    return value

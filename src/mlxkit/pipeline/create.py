@@ -1,0 +1,64 @@
+"""`mlx init`: a scaffolded project made ready to run, with git, DVC, dvc.yaml and the first commit."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlxkit.adapters import dvc, git
+from mlxkit.pipeline import dvc_yaml
+from mlxkit.project.files import write_atomically
+from mlxkit.project.load import load
+from mlxkit.project.schema import json_schema
+from mlxkit.scaffold.project_tree import scaffold
+
+if TYPE_CHECKING:
+    from mlxkit.scaffold.project_tree import Scaffolded
+    from mlxkit.scaffold.request import Request
+
+SCHEMA_FILE = "references/mlx.schema.json"
+
+
+@dataclass(frozen=True)
+class Created:
+    """A new project.
+
+    Attributes:
+        commit: whether a first commit was made; never inside an existing repository.
+        notes: what the user should know about git, one line each.
+    """
+
+    scaffolded: Scaffolded
+    commit: bool
+    notes: tuple[str, ...]
+
+
+def create(request: Request) -> Created:
+    """Write a project and make it ready to run.
+
+    Raises:
+        UsageError, DataError: the request cannot be met; nothing was written.
+        ToolError: git or DVC failed; the project's files are there.
+    """
+    made = scaffold(request)
+    root = made.root
+    write_atomically(root / SCHEMA_FILE, (json.dumps(json_schema(), indent=2) + "\n").encode())
+    inside = git.top_level(root)
+    installed = git.is_installed()
+    if installed and inside is None:
+        git.init(root)
+    dvc.init(root, subdir=inside is not None, scm=installed)
+    repository = dvc.Dvc(root)
+    repository.add(made.raw_path.as_posix())
+    repository.close()
+    project = load(root)
+    dvc_yaml.write(project, dvc_yaml.render(dvc_yaml.define(project)))
+    if not installed:
+        return Created(made, False, ("git is not installed, so nothing was committed; mlx works without it",))
+    if inside is not None:
+        return Created(made, False, (f"inside the repository {inside}, so nothing was committed",))
+    fallback = git.commit_all(root, f"Start {project.name} with mlx")
+    identity = f"{git.FALLBACK_NAME} <{git.FALLBACK_EMAIL}>"
+    note = f"git has no identity here, so the first commit is by {identity}; set yours with `git config`"
+    return Created(made, True, (note,) if fallback else ())

@@ -1,0 +1,149 @@
+"""What can be wrong with a machine or a project, looked at without changing anything unless asked to."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Literal
+
+from mlxkit.adapters import git, mlflow_moved, mlflow_store
+from mlxkit.errors import ConfigError, MlxError, NotInProjectError
+from mlxkit.pipeline import dvc_yaml
+from mlxkit.project.load import find_root, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from mlxkit.project.models import Project
+
+State = Literal["ok", "warning", "problem", "mended"]
+_LOW_DISK_BYTES = 1 << 30
+_LIBRARIES = ("dvc", "mlflow", "pandas", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. `remedy` is the command or edit that mends it, empty where there is none."""
+
+    name: str
+    state: State
+    text: str
+    remedy: str = ""
+
+
+def diagnose(start: Path, *, fix: bool = False) -> list[Finding]:
+    """Look at the machine, and at the project around `start` where there is one."""
+    findings = [*_machine(start)]
+    try:
+        root = find_root(start)
+    except NotInProjectError:
+        findings.append(Finding("project", "warning", "not in a project", "mlx init NAME"))
+        return findings
+    findings.append(_environment(root))
+    findings.append(_repository(root))
+    try:
+        project = load(root)
+    except ConfigError as error:
+        text = "; ".join([error.message, *error.context[:3]])
+        return [*findings, Finding("mlx.yaml", "problem", text, error.hint)]
+    findings.append(Finding("mlx.yaml", "ok", f"valid, {len(project.stages)} stages"))
+    checks: tuple[Callable[[Project, bool], Finding], ...] = (_dvc, _dvc_yaml, _store, _secrets)
+    return [*findings, *(check(project, fix) for check in checks)]
+
+
+def _machine(start: Path) -> Iterator[Finding]:
+    yield Finding("python", "ok", f"{platform.python_version()} in {sys.prefix}")
+    versions = []
+    for library in _LIBRARIES:
+        try:
+            versions.append(f"{library} {version(library)}")
+        except PackageNotFoundError:
+            yield Finding(library, "problem", "not installed", "make setup")
+    yield Finding("libraries", "ok", ", ".join(versions))
+    if not git.is_installed():
+        yield Finding("git", "warning", "not installed: commits are not recorded", "install git")
+    elif git.has_identity(start):
+        yield Finding("git", "ok", "installed, with an identity")
+    else:
+        yield Finding("git", "warning", "no identity", "git config --global user.email YOU@EXAMPLE.ORG")
+    free = shutil.disk_usage(start).free
+    text = f"{free / 2**30:.1f} GiB free"
+    low = free < _LOW_DISK_BYTES
+    yield Finding(
+        "disk", "warning" if low else "ok", text, "free some space, or run `dvc gc -w`" if low else ""
+    )
+
+
+def _environment(root: Path) -> Finding:
+    folder = root / ".venv"
+    if (folder / "bin" / "python").exists():
+        return Finding("environment", "ok", "the project's own .venv")
+    return Finding("environment", "warning", f"no .venv in the project; using {sys.prefix}", "make setup")
+
+
+def _repository(root: Path) -> Finding:
+    if git.top_level(root) is None:
+        return Finding(
+            "repository", "warning", "no git repository: code versions are not recorded", "git init"
+        )
+    state = git.state(root)
+    if state.commit is None:
+        return Finding("repository", "warning", "no commit yet", "git add -A && git commit -m 'Start'")
+    return Finding("repository", "ok", f"on {state.branch or 'no branch'} at {state.commit[:7]}")
+
+
+def _dvc(project: Project, fix: bool) -> Finding:
+    del fix
+    from mlxkit.adapters.dvc import Dvc
+
+    try:
+        Dvc(project.root).close()
+    except MlxError as error:
+        return Finding("dvc", "problem", error.message, error.hint)
+    return Finding("dvc", "ok", "the repository opens")
+
+
+def _dvc_yaml(project: Project, fix: bool) -> Finding:
+    text = dvc_yaml.render(dvc_yaml.define(project))
+    if dvc_yaml.in_step(project, text):
+        return Finding("dvc.yaml", "ok", "in step with mlx.yaml")
+    if not fix:
+        return Finding("dvc.yaml", "problem", "not in step with mlx.yaml", "mlx check --fix")
+    try:
+        dvc_yaml.write(project, text)
+    except MlxError as error:
+        return Finding("dvc.yaml", "problem", error.message, error.hint)
+    return Finding("dvc.yaml", "mended", "written anew")
+
+
+def _store(project: Project, fix: bool) -> Finding:
+    """Look at the store in the project's root; others are looked at when they are used."""
+    try:
+        store = mlflow_store.resolve(project.root)
+        if store.database is None:
+            return Finding("store", "ok", str(store))
+        if not store.database.exists():
+            return Finding("store", "ok", "not made yet; the first run makes it")
+        old = mlflow_moved.moved_from(project.root, store.database)
+        if old is None:
+            return Finding("store", "ok", str(store))
+        if not fix:
+            return Finding("store", "problem", f"the project was moved here from {old}", "mlx doctor --fix")
+        mended = mlflow_moved.mend_moved(project.root, store.database)
+    except MlxError as error:
+        return Finding("store", "problem", error.message, error.hint)
+    return Finding("store", "mended", f"{mended} paths now point here")
+
+
+def _secrets(project: Project, fix: bool) -> Finding:
+    del fix
+    if not (project.root / ".env").exists():
+        return Finding("secrets", "ok", "no .env")
+    if git.committed_text(project.root, ".env") is not None:
+        remedy = "git rm --cached .env, add it to .gitignore, and renew what it holds"
+        return Finding("secrets", "problem", ".env is committed", remedy)
+    return Finding("secrets", "ok", ".env is not committed")

@@ -1,0 +1,248 @@
+"""One stage, executed in this process: load and bind its inputs, call the function, save what it returns.
+
+This is what `mlx exec` does, in a worker of `mlx run` as under a plain `dvc repro`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlxkit.errors import MlxError, StageFailed
+from mlxkit.pipeline.binding import bind
+from mlxkit.pipeline.command import Command
+from mlxkit.pipeline.formats import load_object, load_table
+from mlxkit.pipeline.model_stages import evaluate_model, save_trained_model
+from mlxkit.pipeline.saving import save
+from mlxkit.project.params import group_values, read_params
+from mlxkit.project.variables import expand, read_dotenv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+
+def execute_job(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Execute a stage for a worker; a failure that mlx can explain comes back as plain values."""
+    values = dict(arguments)
+    values["params"] = tuple(values["params"])
+    try:
+        execute(Command(**values), Path.cwd())
+    except MlxError as error:
+        return {
+            "message": error.message,
+            "context": list(error.context),
+            "hint": error.hint,
+            "kind": error.kind,
+        }
+    return {}
+
+
+def execute(command: Command, root: Path) -> None:
+    """Execute a stage in the project's root, which must be the working directory.
+
+    Raises:
+        StageFailed: the user's code raised, exited, forgot an output or returned the wrong type.
+        DataError: an input is not there or cannot be read.
+        ConfigError: a parameter or a `${NAME}` has no value.
+    """
+    _set_environment(command, root)
+    if command.cmd is not None:
+        _run_shell(command.cmd, root)
+        return
+    # MLflow removes the variable once the user's code logs something, and so joins the run.
+    run_id = os.environ.get("MLFLOW_RUN_ID")
+    params = group_values(read_params(root), command.params)
+    remove_outputs(Path(path) for path in command.out.values())
+    results = _evaluate(command, params) if command.kind == "evaluate" else _call(command, params)
+    for name, value in results.items():
+        if command.kind == "train" and name == _model_output(command):
+            save_trained_model(command, value, command.out[name], root, run_id=run_id)
+        else:
+            save(value, Path(command.out[name]))
+    _check_outputs(command)
+
+
+def _set_environment(command: Command, root: Path) -> None:
+    # Python takes a compiled file for current by size and second, and would miss an edit right after a run.
+    sys.dont_write_bytecode = True
+    for path in (str(root), str(root / "src")):
+        if path not in sys.path:
+            sys.path.insert(0, path)
+    for name, value in read_dotenv(root).items():
+        os.environ.setdefault(name, value)
+    for name, text in command.env.items():
+        os.environ[name] = expand(text, root, where=f"stage '{command.stage}'")
+
+
+def _run_shell(cmd: str, root: Path) -> None:
+    """Run each line as a command of its own, as DVC does; the first that fails ends the stage."""
+    shell = os.environ.get("SHELL") or "/bin/sh"
+    for line in cmd.splitlines():
+        done = subprocess.run(line, shell=True, cwd=root, check=False, executable=shell)
+        if done.returncode != 0:
+            raise StageFailed(f"the command ended with exit code {done.returncode}", context=[line])
+
+
+def remove_outputs(paths: Iterable[Path]) -> None:
+    """Unlink what is there: an output may be a link into the cache, and an old one must not pass as new."""
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _model_output(command: Command) -> str:
+    return "model" if "model" in command.out else next(iter(command.out))
+
+
+def _call(command: Command, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Call the user's function and return its results by output name."""
+    function = import_function(command)
+    arguments, written = bind(function, command, params)
+    returned = call_user_function(function, arguments, command)
+    wanted = [name for name in command.out if name not in written]
+    return _by_output(returned, wanted, command)
+
+
+def _evaluate(command: Command, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Score the model; the user's own function adds metrics, or replaces those of the same name."""
+    model = load_object(Path(command.bind["model"]))
+    rows = load_table(Path(command.bind["test"]))
+    metrics = evaluate_model(command, model, rows)
+    results: dict[str, Any] = {"metrics": metrics}
+    if command.call is not None:
+        function = import_function(command)
+        arguments, written = bind(function, command, params, given={"model": model, "test": rows})
+        returned = call_user_function(function, arguments, command)
+        others = [name for name in command.out if name not in written and name != "metrics"]
+        own = returned
+        if others and isinstance(returned, dict) and set(others) <= set(returned):
+            results.update({name: returned[name] for name in others})
+            own = {name: value for name, value in returned.items() if name not in others}
+        results["metrics"] = {**metrics, **own_metrics_of(own, command)}
+    return results
+
+
+def own_metrics_of(returned: Any, command: Command) -> dict[str, float]:
+    """Read what a user's evaluate function returned; nothing means no metrics of its own."""
+    if returned is None:
+        return {}
+    if not isinstance(returned, dict):
+        raise StageFailed(
+            f"'{command.call}' returned {type(returned).__name__}, not a dict of metrics",
+            hint='return metrics as a dict, such as {"cost": 12.5}',
+        )
+    try:
+        return {str(name): float(value) for name, value in returned.items()}
+    except (TypeError, ValueError) as error:
+        raise StageFailed(f"a metric of '{command.call}' is no number: {error}") from error
+
+
+def import_function(command: Command) -> Callable[..., Any]:
+    """Import the function of a stage.
+
+    Raises:
+        StageFailed: its module raises while it is imported, or has no such function.
+    """
+    module_name, _, name = (command.call or "").partition(":")
+    module = call_user_function(importlib.import_module, {"name": module_name}, command)
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise StageFailed(f"'{module_name}' has no function '{name}'", hint="run `mlx check`")
+    return function  # type: ignore[no-any-return]
+
+
+def call_user_function(function: Callable[..., Any], arguments: Mapping[str, Any], command: Command) -> Any:
+    """Call code of the user; whatever it raises is explained with the line in the user's own file."""
+    try:
+        return function(**arguments)
+    except SystemExit as error:
+        raise StageFailed(
+            f"'{command.call}' called sys.exit({error.code!r})",
+            context=_user_frames(error),
+            hint="return from the function, or raise an exception",
+        ) from error
+    except MlxError:
+        raise
+    except Exception as error:
+        print(traceback.format_exc(), file=sys.stderr)  # noqa: T201 - stderr is the stage's log here
+        text = str(error)
+        raise StageFailed(
+            f"'{command.call}' raised {type(error).__name__}" + (f": {text}" if text else ""),
+            context=_user_frames(error),
+        ) from error
+
+
+def _user_frames(error: BaseException) -> list[str]:
+    """Return file, line and source of the innermost frame in the project's own code."""
+    root = Path.cwd()
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_relative_to(root) and "site-packages" not in frame.filename
+    ]
+    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_relative_to(root):
+        return [f"{Path(error.filename).relative_to(root)}:{error.lineno}: {(error.text or '').strip()}"]
+    if not frames:
+        return []
+    last = frames[-1]
+    return [f"{Path(last.filename).relative_to(root)}:{last.lineno} in {last.name}: {last.line}"]
+
+
+def _by_output(returned: Any, wanted: list[str], command: Command) -> dict[str, Any]:
+    """Match what a function returned with the outputs that it did not write itself."""
+    if not wanted:
+        return {}
+    if len(wanted) == 1 and not (isinstance(returned, dict) and set(returned) == set(wanted)):
+        value = (
+            getattr(returned, wanted[0])
+            if _is_named_tuple(returned) and wanted[0] in returned._fields
+            else returned
+        )
+        return {wanted[0]: value}
+    if _is_named_tuple(returned):
+        returned = returned._asdict()
+    if not isinstance(returned, dict):
+        raise StageFailed(
+            f"'{command.call}' returned {type(returned).__name__}, but the stage has {len(wanted)} outputs",
+            hint=f"return a dict or a NamedTuple with the names {', '.join(wanted)}",
+        )
+    forgotten = [name for name in wanted if name not in returned]
+    if forgotten:
+        raise StageFailed(
+            f"'{command.call}' forgot the output '{forgotten[0]}'",
+            context=[f"it returned {', '.join(map(str, returned)) or 'nothing'}"],
+            hint=f"return '{forgotten[0]}' too, or remove it from mlx.yaml",
+        )
+    return {name: returned[name] for name in wanted}
+
+
+def _is_named_tuple(value: Any) -> bool:
+    return isinstance(value, tuple) and hasattr(value, "_fields")
+
+
+def _check_outputs(command: Command) -> None:
+    for name, path in command.out.items():
+        if not Path(path).exists():
+            raise StageFailed(
+                f"the output '{name}' was not made: there is no '{path}'",
+                hint=f"write it in '{command.call}', or remove it from mlx.yaml",
+            )
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """Read a metrics file; no file or no mapping means no metrics."""
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return metrics if isinstance(metrics, dict) else {}

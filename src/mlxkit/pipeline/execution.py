@@ -1,0 +1,255 @@
+"""One run under way: which stage may start, what it needs, and what becomes of it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from mlxkit.adapters import git
+from mlxkit.errors import DataError, Interrupted, MlxError
+from mlxkit.pipeline import dvc_yaml
+from mlxkit.pipeline.command import command_of
+from mlxkit.pipeline.events import Events, PlanMade, StageEnded, StageStarted, Tick, Warned
+from mlxkit.pipeline.execute import read_metrics, remove_outputs
+from mlxkit.pipeline.failure import changed_while_running, explain, missing_output
+from mlxkit.pipeline.graph import select, upstream
+from mlxkit.pipeline.lockfile import tracked_data
+from mlxkit.pipeline.record import Recorder
+from mlxkit.pipeline.run_result import Options, RunResult, StageResult, Status
+from mlxkit.pipeline.staleness import StageState, Staleness
+from mlxkit.project.environments import choose
+from mlxkit.targets.base import Job, Outcome, Running, Target
+from mlxkit.targets.workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlxkit.project.models import Project, Stage
+
+
+class Execution:
+    """One run under way: what is ready starts, what ends is committed, until nothing is left."""
+
+    def __init__(self, project: Project, options: Options, events: Events, target: Target) -> None:
+        self._project, self._options, self._events, self._target = project, options, events, target
+        dvc_yaml.write(project, dvc_yaml.render(dvc_yaml.define(project)))
+        self._staleness = Staleness(project)
+        self._order = select(project.stages, options.stages)
+        self._above = upstream(project.stages)
+        self._git = git.state(project.root, ignore=metric_files(project))
+        self._environment = choose(project, options.environment, branch=self._git.branch).environment
+        self._recorder = Recorder(project, self._environment, self._git, target)
+        self._results: dict[str, StageResult] = {}
+        self._running: dict[str, tuple[Running, StageState, dict[str, str | None]]] = {}
+        self._attempts: dict[str, int] = {}
+        self._error: MlxError | None = None
+        self._dvc: Any = None
+
+    def close(self) -> None:
+        """End what still runs and release everything."""
+        self._target.close()
+        if self._dvc is not None:
+            self._dvc.close()
+
+    def run(self, started: float) -> RunResult:
+        """Go through all stages; see `run`."""
+        self._events(PlanMade(tuple(self._order)))
+        try:
+            self._warm_up()
+            self._prepare_data()
+            while len(self._results) < len(self._order):
+                self._start_ready()
+                self._collect()
+        except KeyboardInterrupt:
+            self._interrupt()
+        except MlxError as error:
+            self._error = error
+        run_id, metrics = self._record()
+        self._staleness.save()
+        return RunResult(
+            run_id=run_id,
+            git_commit=self._git.commit,
+            dirty=self._git.dirty,
+            environment=self._environment.name,
+            stages=tuple(self._results.get(name, StageResult(name, "skipped")) for name in self._order),
+            metrics=metrics,
+            seconds=time.monotonic() - started,
+            error=self._error,
+        )
+
+    def _warm_up(self) -> None:
+        """Let the workers import their libraries while the plan is made, if anything will run."""
+        anything = self._options.force or any(self._staleness.check(n).state != "fresh" for n in self._order)
+        if anything and isinstance(self._target, Workers):
+            self._target.warm_up()
+
+    @property
+    def dvc(self) -> Any:
+        """The DVC repository, opened when it is first needed."""
+        if self._dvc is None:
+            from mlxkit.adapters.dvc import Dvc
+
+            self._dvc = Dvc(self._project.root)
+        return self._dvc
+
+    def _prepare_data(self) -> None:
+        """Take over changed data files that DVC tracks, and fetch those that are not here."""
+        for path in sorted({path for n in self._order for path in self._project.stages[n].inputs.values()}):
+            tracked = tracked_data(self._project.root, path)
+            if tracked is None:
+                continue
+            dvc_file, recorded = tracked
+            if not (self._project.root / path).exists():
+                readers = [n for n in self._order if path in self._project.stages[n].inputs.values()]
+                needed = any(self._staleness.check(name).state != "fresh" for name in readers)
+                if needed and not self.dvc.checkout_data(dvc_file):
+                    raise DataError(
+                        f"'{path}' is neither here nor in the cache", hint=f"run `dvc pull '{dvc_file}'`"
+                    )
+            elif self._staleness.hash_of(path) != recorded:
+                self.dvc.commit_data(dvc_file)
+
+    def _start_ready(self) -> None:
+        for name in self._order:
+            if self._error is not None or len(self._running) >= self._options.jobs:
+                break
+            if name in self._results or name in self._running:
+                continue
+            if any(above in self._order and above not in self._results for above in self._above[name]):
+                continue
+            self._begin(name)
+        if self._error is not None and not self._running:
+            for name in self._order:
+                self._results.setdefault(name, StageResult(name, "skipped"))
+
+    def _begin(self, name: str) -> None:
+        """Decide what a stage needs: nothing, its outputs back, or to run."""
+        state = self._staleness.check(name)
+        forced = self._options.forces(name)
+        started = time.monotonic()
+        if not forced:
+            if state.state == "fresh" and not state.missing:
+                return self._end(StageResult(name, "fresh"))
+            restored = (state.state == "fresh" and self.dvc.checkout(name)) or self._restore(name)
+            if restored:
+                self._staleness.reload()
+                reasons = state.reasons or tuple(f"{path} was not here" for path in state.missing)
+                return self._end(StageResult(name, "restored", time.monotonic() - started, reasons))
+        reasons = ("forced",) if forced and not state.reasons else state.reasons
+        reasons = reasons or tuple(f"{path} is neither here nor in the cache" for path in state.missing)
+        self._execute(name, StageState(name, state.state, reasons, state.missing))
+        return None
+
+    def _restore(self, name: str) -> bool:
+        for path in self._project.stages[name].inputs.values():
+            if not (self._project.root / path).exists():
+                raise DataError(
+                    f"stage '{name}' reads '{path}', which is not there",
+                    hint=f"put the file there, or run `dvc pull '{path}'`",
+                )
+        return bool(self.dvc.restore(name))
+
+    def _execute(self, name: str, state: StageState) -> None:
+        stage = self._project.stages[name]
+        attempt = self._attempts[name] = self._attempts.get(name, 0) + 1
+        before = self._staleness.dependency_hashes(name)
+        env = self._recorder.open(before) if stage.kind == "train" else {}
+        job = self._job(stage, env)
+        self._events(StageStarted(name, state.reasons, job.log, attempt))
+        self._running[name] = (self._target.start(job), state, before)
+
+    def _job(self, stage: Stage, env: Mapping[str, str]) -> Job:
+        command = command_of(self._project, stage)
+        log = self._project.state_dir / "logs" / f"{stage.name}.log"
+        if command.cmd is not None:
+            remove_outputs(self._project.root / path for path in stage.outputs.values())
+        if command.cmd is not None and command.is_plain and "\n" not in command.cmd:
+            return Job(stage.name, log, shell=command.cmd, env=env, timeout=stage.timeout)
+        return Job(
+            stage.name,
+            log,
+            call="mlxkit.pipeline.execute:execute_job",
+            arguments=command.to_json(),
+            env=env,
+            fresh=bool(stage.env),
+            timeout=stage.timeout,
+        )
+
+    def _collect(self) -> None:
+        """Commit what has ended."""
+        if not self._running:
+            return
+        ended = self._target.wait([running for running, _, _ in self._running.values()], seconds=0.1)
+        names = {id(running): name for name, (running, _, _) in self._running.items()}
+        for running, outcome in ended:
+            name = names[id(running)]
+            _, state, before = self._running.pop(name)
+            self._settle(name, running.job, outcome, state, before)
+        self._events(Tick())
+
+    def _settle(
+        self, name: str, job: Job, outcome: Outcome, state: StageState, before: dict[str, str | None]
+    ) -> None:
+        stage = self._project.stages[name]
+        error = explain(name, job, outcome) or missing_output(self._project, stage, job)
+        if error is None:
+            changed = [p for p, h in self._staleness.dependency_hashes(name).items() if h != before[p]]
+            if changed:
+                error = changed_while_running(name, changed[0])
+        if error is not None and self._attempts[name] <= stage.retries:
+            self._events(
+                Warned(f"{name} failed, trying again ({self._attempts[name]} of {stage.retries}): {error}")
+            )
+            return self._execute(name, state)
+        status: Status = "ran" if error is None else "failed"
+        if error is None:
+            self.dvc.commit(name)
+            self._staleness.reload()
+        elif self._error is None:
+            self._error = error
+        log = job.log.relative_to(self._project.root).as_posix()
+        return self._end(StageResult(name, status, outcome.seconds, state.reasons, log, outcome.max_memory))
+
+    def _end(self, result: StageResult) -> None:
+        self._results[result.name] = result
+        self._events(StageEnded(result.name, result.status, result.seconds, result.reasons))
+
+    def _interrupt(self) -> None:
+        """Stop nicely after Ctrl-C: what runs is ended, what finished is kept."""
+        for running, _, _ in self._running.values():
+            self._target.cancel(running)
+        for name in self._running:
+            self._results[name] = StageResult(name, "failed", reasons=("interrupted",))
+        self._error = Interrupted("interrupted; what had finished is kept", hint=f"run `{resume_command()}`")
+
+    def _record(self) -> tuple[str | None, dict[str, Any]]:
+        """Complete the MLflow record; a store that fails does not undo the outputs, which are safe by now."""
+        evaluate = self._project.evaluate_stage
+        metrics: dict[str, Any] = {}
+        if evaluate is not None and self._done(evaluate.name):
+            metrics = read_metrics(self._project.root / evaluate.outputs["metrics"])
+        try:
+            train = self._project.train_stage
+            trained = train is not None and self._done(train.name)
+            return self._recorder.close(
+                self._results, self._staleness, metrics, trained, self._error
+            ), metrics
+        except MlxError as error:
+            self._error = self._error or error
+            return self._recorder.run_id, metrics
+
+    def _done(self, name: str) -> bool:
+        return name in self._results and self._results[name].status in ("ran", "restored", "fresh")
+
+
+def metric_files(project: Project) -> tuple[str, ...]:
+    """Return the files that a run itself rewrites although git has them."""
+    stage = project.evaluate_stage
+    return (stage.outputs["metrics"],) if stage is not None else ()
+
+
+def resume_command() -> str:
+    """Return the command that goes on where a run stopped: the one that was typed."""
+    words = [word for word in sys.argv[1:] if word not in ("--force", "-f")]
+    return " ".join(["mlx", *(words or ["run"])])

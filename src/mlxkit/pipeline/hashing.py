@@ -1,0 +1,101 @@
+"""Content hashes as DVC computes them, with a memo so that an unchanged file is read once.
+
+A file is its md5; a directory is the md5 of DVC's JSON listing of its files, followed by `.dir`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import time
+from pathlib import Path
+
+from mlxkit.errors import DataError
+from mlxkit.project.files import write_atomically
+
+_CHUNK = 1 << 20
+_UNSAFE_AGE_NS = 2_000_000_000
+"""A file hashed this soon after its last change may change again within the same timestamp."""
+
+
+class Hasher:
+    """Hashes paths below a project's root; remembers by inode, size and modification time."""
+
+    def __init__(self, root: Path, memo: Path) -> None:
+        self._root = root
+        self._memo_path = memo
+        self._memo = self._read_memo()
+        self._changed = False
+
+    def hash(self, path: str) -> str | None:
+        """Return the hash of a file or directory, or None when it is not there.
+
+        Raises:
+            DataError: it is there and cannot be read.
+        """
+        full = self._root / path
+        try:
+            info = full.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        try:
+            return self._hash_directory(full) if stat.S_ISDIR(info.st_mode) else self._hash_file(full, info)
+        except OSError as error:
+            file = Path(error.filename or full)
+            raise DataError(
+                f"'{path}' cannot be read: {(error.strerror or str(error)).lower()}",
+                context=[str(file)],
+                hint=f"remove the broken link '{file}'" if file.is_symlink() else f"ls -l '{file}'",
+            ) from error
+
+    def save(self) -> None:
+        """Write the memo, if anything was learned; a memo that cannot be written costs only time."""
+        if not self._changed:
+            return
+        try:
+            write_atomically(self._memo_path, json.dumps(self._memo).encode())
+        except OSError:
+            self._changed = False
+
+    def _read_memo(self) -> dict[str, object]:
+        try:
+            memo = json.loads(self._memo_path.read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return memo if isinstance(memo, dict) else {}
+
+    def _hash_directory(self, folder: Path) -> str:
+        listing = []
+        for parent, folders, names in os.walk(folder, followlinks=True):
+            folders.sort()
+            for name in names:
+                file = Path(parent, name)
+                listing.append(
+                    {
+                        "md5": self._hash_file(file, file.stat()),
+                        "relpath": file.relative_to(folder).as_posix(),
+                    }
+                )
+        listing.sort(key=lambda entry: entry["relpath"])
+        return (
+            hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
+            + ".dir"
+        )
+
+    def _hash_file(self, file: Path, info: os.stat_result) -> str:
+        key = file.relative_to(self._root).as_posix()
+        signature = [info.st_ino, info.st_size, info.st_mtime_ns]
+        known = self._memo.get(key)
+        if isinstance(known, list) and len(known) == 4 and known[:3] == signature:
+            return str(known[3])
+        digest = hashlib.md5(usedforsecurity=False)
+        with file.open("rb") as content:
+            while chunk := content.read(_CHUNK):
+                digest.update(chunk)
+        value = digest.hexdigest()
+        if abs(time.time_ns() - info.st_mtime_ns) > _UNSAFE_AGE_NS:
+            self._memo[key] = [*signature, value]
+            self._changed = True
+        return value

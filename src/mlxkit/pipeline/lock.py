@@ -1,0 +1,82 @@
+"""One run at a time in a project: a second one waits, and says for whom."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from contextlib import contextmanager
+from datetime import datetime
+from typing import IO, TYPE_CHECKING
+
+from mlxkit.errors import LockTimeout, ToolError
+from mlxkit.pipeline.events import Events, Waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DEADLINE_SECONDS = 3600.0
+_POLL_SECONDS = 0.2
+
+
+@contextmanager
+def run_lock(path: Path, events: Events, *, deadline: float | None = None) -> Iterator[None]:
+    """Hold the project's run lock; the kernel frees it when its holder dies.
+
+    Raises:
+        LockTimeout: another run holds it for over `deadline` seconds (MLX_LOCK_TIMEOUT, else an hour).
+        ToolError: the lock file cannot be written.
+    """
+    if deadline is None:
+        deadline = float(os.environ.get("MLX_LOCK_TIMEOUT") or DEADLINE_SECONDS)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise ToolError(
+            f"the project cannot be written: {error.strerror}", context=[str(path)], hint="run `mlx doctor`"
+        ) from error
+    with file:
+        _acquire(file, events, time.monotonic() + deadline)
+        file.seek(0)
+        file.truncate()
+        json.dump(
+            {"pid": os.getpid(), "since": datetime.now().astimezone().isoformat(timespec="seconds")}, file
+        )
+        file.flush()
+        try:
+            yield
+        finally:
+            file.seek(0)
+            file.truncate()
+
+
+def _acquire(file: IO[str], events: Events, until: float) -> None:
+    told = False
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            holder = _holder(file)
+        if not told:
+            events(Waiting(f"waiting for another run in this project ({holder})"))
+            told = True
+        if time.monotonic() > until:
+            raise LockTimeout(
+                "another run in this project does not end",
+                context=[holder],
+                hint="wait for it, or end it; set MLX_LOCK_TIMEOUT to wait longer",
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+def _holder(file: IO[str]) -> str:
+    file.seek(0)
+    try:
+        known = json.loads(file.read())
+        return f"process {known['pid']}, since {known['since']}"
+    except (ValueError, KeyError, TypeError):
+        return "it has just started"

@@ -1,0 +1,103 @@
+"""`dvc.lock`, `.dvc` files and the cache's layout, read without importing DVC."""
+
+from __future__ import annotations
+
+import configparser
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from mlxkit.errors import ToolError
+from mlxkit.project.yaml12 import load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LOCK_FILE = "dvc.lock"
+
+
+@dataclass(frozen=True)
+class Locked:
+    """What dvc.lock says of one stage: the command, and hashes and values at its last run."""
+
+    cmd: str
+    deps: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    outs: Mapping[str, str] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+
+def read_lock(root: Path) -> dict[str, Locked]:
+    """Read dvc.lock; no file means that no stage has run.
+
+    Raises:
+        ToolError: the file is damaged.
+    """
+    path = root / LOCK_FILE
+    try:
+        return parse_lock(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError) as error:
+        raise ToolError(
+            f"{LOCK_FILE} is damaged", context=[str(path)], hint=f"run `git checkout -- {LOCK_FILE}`"
+        ) from error
+
+
+def parse_lock(text: str) -> dict[str, Locked]:
+    """Read the text of a dvc.lock."""
+    data = load(text) or {}
+    return {name: _locked(entry) for name, entry in (data.get("stages") or {}).items()}
+
+
+def _locked(entry: Mapping[str, Any]) -> Locked:
+    deps, outs = entry.get("deps") or [], entry.get("outs") or []
+    return Locked(
+        cmd=entry["cmd"] if isinstance(entry["cmd"], str) else "\n".join(entry["cmd"]),
+        deps={dep["path"]: dep.get("md5", "") for dep in deps},
+        params=dict((entry.get("params") or {}).get("params.yaml") or {}),
+        outs={out["path"]: out.get("md5", "") for out in outs},
+        sizes={item["path"]: item.get("size", 0) for item in (*deps, *outs)},
+    )
+
+
+def tracked_data(root: Path, path: str) -> tuple[str, str] | None:
+    """Find the `.dvc` file that tracks a path: its own path and the hash it records, or None."""
+    dvc_file = f"{path}.dvc"
+    try:
+        data = load((root / dvc_file).read_text(encoding="utf-8"))
+        out = data["outs"][0]
+        return dvc_file, out["md5"]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (yaml.YAMLError, KeyError, IndexError, TypeError) as error:
+        raise ToolError(
+            f"'{dvc_file}' is damaged", hint=f"run `git checkout -- '{dvc_file}'` or `dvc add '{path}'`"
+        ) from error
+
+
+def cache_folder(root: Path) -> Path:
+    """Return the folder of DVC's cache objects, as DVC's configuration files name it."""
+    top = root
+    # A project inside a bigger repository may share the DVC repository above it.
+    while not (top / ".dvc").is_dir() and top != top.parent:
+        top = top.parent
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    folder = top / ".dvc" / "cache"
+    for file in (home / "dvc" / "config", top / ".dvc" / "config", top / ".dvc" / "config.local"):
+        parser = configparser.ConfigParser(interpolation=None, strict=False)
+        try:
+            parser.read(file, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError):
+            continue
+        if parser.has_option("cache", "dir"):
+            folder = file.parent / Path(parser.get("cache", "dir").strip()).expanduser()
+    return folder / "files" / "md5"
+
+
+def object_exists(cache: Path, digest: str) -> bool:
+    """Whether a cache holds the object of a hash; for a directory, its listing."""
+    return bool(digest) and (cache / digest[:2] / digest[2:]).exists()

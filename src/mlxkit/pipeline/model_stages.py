@@ -1,0 +1,120 @@
+"""What mlx does around the user's functions in the two known kinds: keep the trained model, score it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlxkit.errors import StageFailed
+from mlxkit.pipeline.formats import TABLE_SUFFIXES, load_table, suffix_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from mlxkit.pipeline.command import Command
+
+TRAINING_ROWS_FILE = "training_rows.json"
+_PROFILED_PREDICTIONS = 10_000
+
+
+def save_trained_model(command: Command, model: object, path: str, root: Path, *, run_id: str | None) -> None:
+    """Store the model with its signature, reference profile and training rows, and name the run beside it.
+
+    `run_id` is the MLflow run that mlx opened for this training, None without one.
+
+    Raises:
+        StageFailed: the object is no model, or the stage has no table of training rows.
+    """
+    from mlxkit.adapters import mlflow_store
+    from mlxkit.adapters.mlflow_model import predictor, save_model
+    from mlxkit.adapters.mlflow_tracking import drop_autologged_models
+    from mlxkit.evaluation.predictions import predict
+    from mlxkit.evaluation.profile import PROFILE_FILE, build_profile
+    from mlxkit.evaluation.training_rows import fingerprint
+
+    context = command.context
+    target, task = context["target"], context["task"]
+    rows = _training_rows(command, target)
+    columns = _input_columns(model, rows, target)
+    sample = rows.sample(min(len(rows), _PROFILED_PREDICTIONS), random_state=0)
+    predictions = predict(predictor(model), sample, task, columns=columns)
+    profile = build_profile(
+        rows, task=task, inputs=columns, target=target, prediction=_series(predictions.labels)
+    )
+    key = context.get("key")
+    seen = fingerprint(rows, key=key if key in rows.columns else None, columns=list(rows.columns))
+    save_model(
+        model,
+        Path(path),
+        example=rows[columns],
+        predictions=predictions.labels,
+        code_paths=[root / "src" / command.package] if command.package else (),
+        extra_files={PROFILE_FILE: profile.to_json(), TRAINING_ROWS_FILE: seen.to_json()},
+    )
+    if run_id is not None:
+        drop_autologged_models(mlflow_store.resolve(root), run_id)
+    record = {"run_id": run_id or f"unrecorded-{uuid.uuid4().hex}"}
+    Path(f"{path}.run.json").write_text(json.dumps(record) + "\n", encoding="utf-8")
+
+
+def evaluate_model(command: Command, model: object, rows: pd.DataFrame) -> dict[str, Any]:
+    """Return the usual metrics of the task, and those of a model that knows nothing under `baseline`."""
+    from mlxkit.evaluation.predictions import predict
+    from mlxkit.evaluation.score import baseline, score
+
+    context = command.context
+    target, task, positive = context["target"], context["task"], context.get("positive")
+    if target not in rows.columns:
+        raise StageFailed(
+            f"the evaluation rows have no column '{target}'",
+            context=[command.bind["test"]],
+            hint="keep the target in the rows that the stage named 'test' writes",
+        )
+    predictions = predict(model, rows, task, target=target)
+    return {
+        **score(task, rows[target], predictions, positive=positive),
+        "baseline": baseline(task, rows[target], positive=positive),
+    }
+
+
+def _training_rows(command: Command, target: str) -> pd.DataFrame:
+    """Load the training rows: the input `train`, else the first table."""
+    tables = {n: p for n, p in command.bind.items() if suffix_of(Path(p)) in TABLE_SUFFIXES}
+    path = tables.get("train", next(iter(tables.values()), None))
+    if path is None:
+        raise StageFailed(
+            f"stage '{command.stage}' has no table among its inputs, so its model cannot be described",
+            hint="give it an input `train` with the training rows",
+        )
+    rows: pd.DataFrame = load_table(Path(path))
+    if target not in rows.columns:
+        raise StageFailed(
+            f"the training rows have no column '{target}'",
+            context=[path],
+            hint="keep the target in the rows, or correct `target:` in mlx.yaml",
+        )
+    return rows
+
+
+def _input_columns(model: object, rows: pd.DataFrame, target: str) -> list[str]:
+    names: Mapping[int, str] | None = getattr(model, "feature_names_in_", None)
+    known = [name for name in rows.columns if name != target]
+    if names is None:
+        return known
+    missing = [str(name) for name in names if name not in rows.columns]
+    if missing:
+        raise StageFailed(
+            f"the model was fitted on '{missing[0]}', which is no column of the training rows",
+            hint="derive columns inside the model's Pipeline, so that it takes raw rows",
+        )
+    return list(names)  # type: ignore[arg-type]
+
+
+def _series(values: Any) -> pd.Series[Any]:
+    import pandas as pd
+
+    return pd.Series(values)

@@ -1,0 +1,94 @@
+"""The part of the record that talks to MLflow; it runs in a process of its own."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlxkit.adapters import mlflow_runs, mlflow_store, mlflow_tracking
+from mlxkit.adapters.mlflow_tracking import DatasetInput
+from mlxkit.errors import MlxError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlxkit.adapters.mlflow_runs import Run
+    from mlxkit.adapters.mlflow_store import Store
+
+MODEL_HASH = "mlx.model_hash"
+"""Tag of a run: DVC's hash of its model, which a commit's dvc.lock must hold before it may go upwards."""
+
+
+def record(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Open, close or complete a run; a failure that mlx can explain comes back as plain values."""
+    actions = {"open": _open, "close": _close, "complete": _complete}
+    try:
+        store = mlflow_store.resolve(Path(request["root"]), request["tracking"])
+        return actions[request["action"]](store, request)
+    except MlxError as error:
+        return {"error": {"message": error.message, "context": list(error.context), "hint": error.hint}}
+
+
+def _open(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
+    mlflow_tracking.close_abandoned(store, request["experiment"])
+    return {"run_id": _create(store, request, request["tags"])}
+
+
+def _create(store: Store, request: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+    commit = tags.get(mlflow_tracking.COMMIT, "")
+    return mlflow_tracking.open_run(
+        store,
+        request["experiment"],
+        name=f"{request['experiment']}-{commit[:7]}" if commit else request["experiment"],
+        params=request["params"],
+        tags=tags,
+        datasets=[DatasetInput(**dataset) for dataset in request["datasets"]],
+    )
+
+
+def _close(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
+    model = Path(request["root"], request["model"]) if request["model"] else None
+    with tempfile.TemporaryDirectory(prefix="mlx-record-") as folder:
+        artifacts = [Path(path) for path in request["artifacts"]]
+        if request["diff"]:
+            patch = Path(folder, "uncommitted.patch")
+            patch.write_text(request["diff"], encoding="utf-8")
+            artifacts.append(patch)
+        model_id = mlflow_tracking.close_run(
+            store,
+            request["run_id"],
+            status=request["status"],
+            metrics=request["metrics"],
+            artifacts=artifacts,
+            stage_seconds=request["seconds"],
+            model_dir=model,
+        )
+    if request["model"]:
+        mlflow_tracking.set_tags(store, request["run_id"], {MODEL_HASH: request["model_hash"]})
+    return {"run_id": request["run_id"], "model_id": model_id}
+
+
+def _complete(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Add new metrics to the run that trained the model, or make a run for a model from elsewhere."""
+    known = run_of_model(store, request["experiment"], request["run_id"])
+    if known is not None and known.status == "FINISHED":
+        mlflow_tracking.log_metrics(store, known.id, request["metrics"])
+        return {"run_id": known.id}
+    if known is not None:
+        # mlx was killed, or the store failed, between the training and the end of its record.
+        return _close(store, {**request, "run_id": known.id, "status": "FINISHED"})
+    tags = {**request["tags"], mlflow_tracking.RESTORED_FROM: request["run_id"]}
+    run_id = _create(store, request, tags)
+    return _close(store, {**request, "run_id": run_id, "status": "FINISHED"})
+
+
+def run_of_model(store: Store, experiment: str, recorded_id: str) -> Run | None:
+    """Find the run that a model's record names: under its own id, or as one restored from it."""
+    run = mlflow_runs.get_run(store, recorded_id)
+    if run is not None:
+        return run
+    restored = mlflow_runs.find_runs(
+        store, experiment, limit=1, tags={mlflow_tracking.RESTORED_FROM: recorded_id}
+    )
+    return restored[0] if restored else None

@@ -1,0 +1,82 @@
+"""`mlx run`: bring stages up to date, each in a process of its own, and record the run that trained."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from mlxkit.adapters import git
+from mlxkit.errors import UsageError
+from mlxkit.pipeline.events import Events, ignore
+from mlxkit.pipeline.execution import Execution, metric_files
+from mlxkit.pipeline.graph import select
+from mlxkit.pipeline.lock import run_lock
+from mlxkit.pipeline.run_result import Options, RunResult, StageResult
+from mlxkit.pipeline.staleness import StageState, Staleness
+from mlxkit.project.environments import choose
+from mlxkit.project.load import load
+from mlxkit.project.params import set_params
+from mlxkit.targets.workers import Workers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mlxkit.project.models import Project
+    from mlxkit.targets.base import Target
+
+LOCAL = "local"
+"""Name of this machine as a target."""
+
+
+def run(root: Path, options: Options, events: Events = ignore, *, target: Target | None = None) -> RunResult:
+    """Bring the named stages, and all that they read from, up to date.
+
+    `target` runs the jobs; by default the workers of this machine.
+
+    Raises:
+        MlxError: before anything ran; a stage's own failure is in the result's `error`.
+    """
+    if options.jobs < 1:
+        raise UsageError(f"--jobs must be at least 1, is {options.jobs}")
+    if options.dry_run:
+        return _dry_run(root, options)
+    started = time.monotonic()
+    with run_lock(root / ".mlx" / "run.lock", events):
+        if options.settings:
+            set_params(root, list(options.settings))
+        project = load(root)
+        _refuse_remote_targets(project, options)
+        execution = Execution(project, options, events, target or Workers(root))
+        try:
+            return execution.run(started)
+        finally:
+            execution.close()
+
+
+def _dry_run(root: Path, options: Options) -> RunResult:
+    if options.settings:
+        raise UsageError("--dry-run changes nothing, so it takes no --set", hint="leave one of them out")
+    project = load(root)
+    states = Staleness(project).check_all(options.stages)
+    state = git.state(root, ignore=metric_files(project))
+    results = tuple(_would_be(s, forced=options.forces(s.name)) for s in states)
+    environment = choose(project, options.environment, branch=state.branch).environment.name
+    return RunResult(None, state.commit, state.dirty, environment, results)
+
+
+def _would_be(state: StageState, *, forced: bool) -> StageResult:
+    if state.state == "fresh" and not forced:
+        return StageResult(state.name, "fresh")
+    return StageResult(state.name, "skipped", 0.0, state.reasons or ("forced",))
+
+
+def _refuse_remote_targets(project: Project, options: Options) -> None:
+    """Refuse what this version cannot do, rather than train on the wrong machine."""
+    named = set(options.stages) or {s.name for s in project.stages.values() if s.kind == "train"}
+    for name in select(project.stages, options.stages):
+        wanted = options.on if options.on is not None and name in named else project.stages[name].on
+        if wanted not in (None, LOCAL):
+            raise UsageError(
+                f"stage '{name}' is to run on '{wanted}', and this version runs stages on this machine only",
+                hint=f"run `mlx run {name} --on {LOCAL}`",
+            )

@@ -1,0 +1,69 @@
+"""What a run is asked for, and what it did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlxkit.errors import MlxError
+
+Status = Literal["ran", "restored", "fresh", "failed", "skipped"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run is asked for.
+
+    Attributes:
+        stages: run what these need and no more; empty means everything.
+        settings: `group.key=value` to write into params.yaml first.
+        on: target for the named stages, else for the train stage; `local` is this machine.
+        jobs: how many stages may run at the same time, at least 1.
+    """
+
+    stages: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    force: bool = False
+    dry_run: bool = False
+    jobs: int = 2
+    environment: str | None = None
+    on: str | None = None
+
+    def forces(self, stage: str) -> bool:
+        """Whether a stage is to run even when it is fresh: of those needed, only the named ones."""
+        return self.force and (not self.stages or stage in self.stages)
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What became of one stage; `seconds` is 0 where nothing had to be done."""
+
+    name: str
+    status: Status
+    seconds: float = 0.0
+    reasons: tuple[str, ...] = ()
+    log: str | None = None
+    max_memory: int = 0
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run did.
+
+    Attributes:
+        run_id: MLflow run of the model that is now in the workspace, None without one.
+        metrics: what `evaluate` wrote, None where it is not up to date.
+        error: why the run failed, None when it did not; what had finished is kept.
+    """
+
+    run_id: str | None
+    git_commit: str | None
+    dirty: bool
+    environment: str
+    stages: tuple[StageResult, ...]
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    error: MlxError | None = None

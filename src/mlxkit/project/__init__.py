@@ -1,0 +1,1 @@
+"""What mlx.yaml and params.yaml say."""

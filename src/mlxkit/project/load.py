@@ -1,0 +1,208 @@
+"""`mlx.yaml` from disk into a Project, with every problem in it reported at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from mlxkit.errors import ConfigError, NotInProjectError
+from mlxkit.project import environments as env
+from mlxkit.project.located import Problem, Problems, Value, read_yaml
+from mlxkit.project.models import (
+    CONFIG_FILE,
+    METRICS_FILE,
+    SCHEMA_VERSION,
+    Direction,
+    DriftRules,
+    Environment,
+    Gate,
+    Kind,
+    Project,
+    RemoteTarget,
+    Stage,
+    Task,
+)
+from mlxkit.project.params import read_params
+from mlxkit.project.rules import check_rules
+from mlxkit.project.schema import ROOT, validate
+from mlxkit.project.sound import sound_part
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+def find_root(start: Path) -> Path:
+    """Return the nearest folder with an mlx.yaml, from `start` upwards.
+
+    Raises:
+        NotInProjectError: there is none.
+    """
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / CONFIG_FILE).is_file():
+            return folder
+    raise NotInProjectError(
+        f"there is no {CONFIG_FILE} in this folder or above it",
+        context=[str(start)],
+        hint="run `mlx init NAME`, or name the project's folder with `-C DIR`",
+    )
+
+
+def load(root: Path) -> Project:
+    """Read and check the mlx.yaml of a project.
+
+    Raises:
+        ConfigError: anything is wrong in mlx.yaml, located and all at once; or params.yaml is invalid.
+    """
+    problems = Problems(CONFIG_FILE)
+    value = read_yaml(root / CONFIG_FILE, problems)
+    if value is None:
+        raise ConfigError(f"{CONFIG_FILE} is empty", hint="run `mlx init NAME` in a new folder and compare")
+    _check_version(value)
+    validate(value, ROOT, problems)
+    if not isinstance(value.data, dict):
+        problems.raise_if_any()
+    try:
+        params = read_params(root)
+    except ConfigError:
+        problems.raise_if_any()
+        raise
+    sound = sound_part(value, problems)
+    project = _project(root, sound.value)
+    check_rules(project, sound, params, problems)
+    problems.raise_if_any()
+    return project
+
+
+def _check_version(value: Value) -> None:
+    version = value.data.get("mlx") if isinstance(value.data, dict) else None
+    if version is not None and isinstance(version.data, int) and version.data > SCHEMA_VERSION:
+        place = Problem(CONFIG_FILE, version.line, version.column, "mlx", f"is {version.text}")
+        raise ConfigError(
+            f"{CONFIG_FILE} is of version {version.data}; this mlx reads version {SCHEMA_VERSION}",
+            context=[str(place)],
+            hint="upgrade mlx: `pip install --upgrade mlxkit`",
+        )
+
+
+def _project(root: Path, value: Value) -> Project:
+    data: dict[str, Value] = value.data
+    stages = {name: _stage(name, item) for name, item in data["stages"].data.items()}
+    stages = {name: _with_evaluate_defaults(stage, stages) for name, stage in stages.items()}
+    return Project(
+        root=root,
+        name=data["project"].text,
+        package=data["package"].text,
+        task=cast("Task", data["task"].text),
+        target=data["target"].text,
+        stages=stages,
+        positive=_label(data.get("positive")),
+        key=_text(data, "key"),
+        time=_text(data, "time"),
+        protected=_texts(data.get("protected")),
+        gates=tuple(_gate(item) for item in _section(data, "promote", "gates", [])),
+        drift=DriftRules(**{name: float(v.data) for name, v in _entries(data.get("drift")).items()}),
+        environments={name: _environment(name, v) for name, v in _entries(data.get("environments")).items()}
+        or env.DEFAULTS,
+        targets={name: _target(name, v) for name, v in _entries(data.get("targets")).items()},
+    )
+
+
+def _entries(value: Value | None) -> dict[str, Value]:
+    return value.data if value is not None and value.data else {}
+
+
+def _section(data: dict[str, Value], name: str, key: str, default: Any) -> Any:
+    entries = _entries(data.get(name))
+    return entries[key].data if key in entries else default
+
+
+def _text(data: Mapping[str, Value], key: str) -> str | None:
+    return data[key].text if key in data else None
+
+
+def _texts(value: Value | None) -> tuple[str, ...]:
+    return tuple(item.text for item in value.data) if value is not None and value.data else ()
+
+
+def _label(value: Value | None) -> str | int | float | bool | None:
+    """Read a label; a date is taken as it is written."""
+    if value is None:
+        return None
+    return value.data if isinstance(value.data, str | int | float) else value.text
+
+
+def _paths(value: Value | None) -> dict[str, str]:
+    if value is None or not value.data:
+        return {}
+    if isinstance(value.data, list):
+        return {item.text.rstrip("/"): item.text.rstrip("/") for item in value.data}
+    return {name: item.text.rstrip("/") for name, item in value.data.items()}
+
+
+def _stage(name: str, value: Value) -> Stage:
+    data = _entries(value)
+    by_name: Kind = cast("Kind", name) if name in ("train", "evaluate") else "stage"
+    return Stage(
+        name=name,
+        kind=cast("Kind", data["kind"].text) if "kind" in data else by_name,
+        call=_text(data, "call"),
+        cmd=_text(data, "cmd"),
+        inputs=_paths(data.get("inputs")),
+        outputs=_paths(data.get("outputs")),
+        params=_texts(data.get("params")),
+        code=_texts(data.get("code")),
+        env={key: item.text for key, item in _entries(data.get("env")).items()},
+        timeout=_seconds(data["timeout"].text) if "timeout" in data else None,
+        retries=data["retries"].data if "retries" in data else 0,
+        on=_text(data, "on"),
+    )
+
+
+def _seconds(text: str) -> float:
+    unit = text[-1]
+    return float(text[:-1]) * _SECONDS[unit] if unit in _SECONDS else float(text)
+
+
+def _with_evaluate_defaults(stage: Stage, stages: Mapping[str, Stage]) -> Stage:
+    """Fill in what `evaluate: {}` leaves out: the model, the rows named `test`, the metrics file."""
+    if stage.kind != "evaluate":
+        return stage
+    train = next((s for s in stages.values() if s.kind == "train"), None)
+    inputs: dict[str, str] = {}
+    if train is not None and train.outputs:
+        inputs["model"] = train.outputs.get("model", next(iter(train.outputs.values())))
+    test = next((s.outputs["test"] for s in stages.values() if "test" in s.outputs), None)
+    if test is not None:
+        inputs["test"] = test
+    values = {**vars(stage), "inputs": {**inputs, **stage.inputs}}
+    values["outputs"] = {"metrics": METRICS_FILE, **stage.outputs}
+    return Stage(**values)
+
+
+def _gate(value: Value) -> Gate:
+    data = _entries(value)
+    return Gate(
+        metric=data["metric"].text,
+        minimum=float(data["min"].data) if "min" in data else None,
+        maximum=float(data["max"].data) if "max" in data else None,
+        beats=cast("Literal['champion'] | None", _text(data, "beats")),
+        confidence=float(data["confidence"].data) if "confidence" in data else 0.95,
+        direction=cast("Direction | None", _text(data, "direction")),
+    )
+
+
+def _environment(name: str, value: Value) -> Environment:
+    return Environment(name, **{key: item.text for key, item in _entries(value).items()})
+
+
+def _target(name: str, value: Value) -> RemoteTarget:
+    data = _entries(value)
+    return RemoteTarget(
+        name,
+        ssh=data["ssh"].text,
+        path=_text(data, "path") or "~/mlx",
+        gpus=data["gpus"].data if "gpus" in data else 0,
+    )

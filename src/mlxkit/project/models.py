@@ -1,0 +1,159 @@
+"""What `mlx.yaml` says, as frozen dataclasses. Paths are POSIX strings relative to the project's root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+Task = Literal["classification", "regression"]
+Kind = Literal["train", "evaluate", "check", "stage"]
+Direction = Literal["higher", "lower"]
+
+CONFIG_FILE = "mlx.yaml"
+PARAMS_FILE = "params.yaml"
+METRICS_FILE = "reports/metrics.json"
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One node of the pipeline: a function (`call`), a command (`cmd`), or a built-in kind.
+
+    Attributes:
+        inputs: name -> path; the names of a `cmd` stage's inputs are the paths themselves.
+        outputs: name -> path, as for inputs.
+        params: top-level groups of params.yaml that the stage depends on.
+        code: project files to depend on that import analysis cannot see.
+        env: variables set for the stage; `${NAME}` is expanded only when the stage starts.
+        timeout: seconds, or None for no limit.
+        retries: how many more times a failed stage is tried.
+        on: name of a target, or None for this machine.
+    """
+
+    name: str
+    kind: Kind
+    call: str | None = None
+    cmd: str | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    params: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    timeout: float | None = None
+    retries: int = 0
+    on: str | None = None
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One condition of a promotion. Exactly one of `minimum`, `maximum` and `beats` is set.
+
+    Attributes:
+        direction: which way the metric is better; None means mlx's own table of metrics knows.
+        confidence: of the one-sided interval of a `beats` gate, in (0.5, 1).
+    """
+
+    metric: str
+    minimum: float | None = None
+    maximum: float | None = None
+    beats: Literal["champion"] | None = None
+    confidence: float = 0.95
+    direction: Direction | None = None
+
+    def __str__(self) -> str:
+        if self.minimum is not None:
+            return f"{self.metric} >= {self.minimum:g}"
+        if self.maximum is not None:
+            return f"{self.metric} <= {self.maximum:g}"
+        return f"{self.metric} beats champion"
+
+
+@dataclass(frozen=True)
+class DriftRules:
+    """When `mlx drift` says drift: the largest tolerated share of drifted columns, in [0, 1]."""
+
+    max_share: float = 0.3
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A place that models are promoted to; its name is the registry alias.
+
+    Attributes:
+        tracking: MLflow tracking URI; None means the store in the project's root.
+        requires: environment whose current version alone may come here.
+        branch: git branch that means this environment in CI.
+    """
+
+    name: str
+    tracking: str | None = None
+    requires: str | None = None
+    branch: str | None = None
+
+
+@dataclass(frozen=True)
+class RemoteTarget:
+    """A machine reached over SSH. `path` is the folder for mlx there."""
+
+    name: str
+    ssh: str
+    path: str = "~/mlx"
+    gpus: int = 0
+
+
+@dataclass(frozen=True)
+class Project:
+    """One project: its root folder and everything its `mlx.yaml` says."""
+
+    root: Path
+    name: str
+    package: str
+    task: Task
+    target: str
+    stages: Mapping[str, Stage]
+    positive: str | int | float | bool | None = None
+    key: str | None = None
+    time: str | None = None
+    protected: tuple[str, ...] = ()
+    gates: tuple[Gate, ...] = ()
+    drift: DriftRules = field(default_factory=DriftRules)
+    environments: Mapping[str, Environment] = field(default_factory=dict)
+    targets: Mapping[str, RemoteTarget] = field(default_factory=dict)
+
+    @cached_property
+    def train_stage(self) -> Stage | None:
+        """The one stage of kind `train`, if there is one."""
+        return next((s for s in self.stages.values() if s.kind == "train"), None)
+
+    @cached_property
+    def evaluate_stage(self) -> Stage | None:
+        """The first stage of kind `evaluate`, if there is one."""
+        return next((s for s in self.stages.values() if s.kind == "evaluate"), None)
+
+    @property
+    def model_path(self) -> str | None:
+        """Path of the train stage's model directory: its output named `model`, else its first."""
+        if self.train_stage is None or not self.train_stage.outputs:
+            return None
+        outputs = self.train_stage.outputs
+        return outputs.get("model", next(iter(outputs.values())))
+
+    @property
+    def run_record_path(self) -> str | None:
+        """Path of the small file beside the model that names the run which trained it."""
+        return None if self.model_path is None else f"{self.model_path}.run.json"
+
+    @property
+    def evaluation_rows_path(self) -> str | None:
+        """Path of the rows that models are scored on: the evaluate stage's input `test`."""
+        return None if self.evaluate_stage is None else self.evaluate_stage.inputs.get("test")
+
+    @property
+    def state_dir(self) -> Path:
+        """Where mlx keeps what it can lose: locks, memo, logs."""
+        return self.root / ".mlx"

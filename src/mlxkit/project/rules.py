@@ -1,0 +1,267 @@
+"""What a well-formed mlx.yaml must also satisfy: names that exist, one writer a path, no cycles."""
+
+from __future__ import annotations
+
+import posixpath
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, Any
+
+from mlxkit.project import environments as env
+from mlxkit.project.functions import CONTEXT_NAMES, Function, FunctionNotFound, Parameter, find_function
+from mlxkit.project.models import PARAMS_FILE, Project, Stage
+from mlxkit.project.schema import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mlxkit.project.located import Problems, Value
+    from mlxkit.project.sound import Sound
+
+
+_OWN_FILES = ("mlx.yaml", "params.yaml", "dvc.yaml", "dvc.lock", "mlflow.db", "mlruns", "src", ".env")
+_OWN_FOLDERS = (".git", ".dvc", ".mlx", ".venv")
+
+
+def check_rules(project: Project, sound: Sound, params: Mapping[str, Any], problems: Problems) -> None:
+    """Note every problem that needs more than the shape of the file."""
+    data: dict[str, Value] = sound.value.data
+    if project.positive is not None and project.task == "regression":
+        problems.add(data["positive"], "only a classification has a positive label")
+    stages: dict[str, Value] = data["stages"].data
+    if "stages" not in sound.broken:
+        if not stages:
+            problems.add(data["stages"], "has no stage")
+        _check_evaluate(project, stages, problems)
+    _check_train(project, stages, problems)
+    for name, stage in project.stages.items():
+        _check_stage(project, stage, stages[name], params, problems)
+        if "targets" not in sound.broken:
+            _check_target(project, stage, stages[name], problems)
+    _check_outputs(project, stages, problems)
+    _check_cycles(project, stages, problems)
+    _check_gates(data, problems)
+    _check_environments(project, data, problems)
+
+
+def depends_on(stage: Stage, producers: Mapping[str, str]) -> set[str]:
+    """Return the stages whose outputs a stage reads; `producers` maps output path to stage name."""
+    found = {
+        producer
+        for path in (*stage.inputs.values(), *stage.code)
+        for output, producer in producers.items()
+        if inside(path, output) or inside(output, path)
+    }
+    return found - {stage.name}
+
+
+def producers(stages: Mapping[str, Stage]) -> dict[str, str]:
+    """Map each output path to the stage that makes it."""
+    return {path: stage.name for stage in stages.values() for path in stage.outputs.values()}
+
+
+def inside(path: str, folder: str) -> bool:
+    """Whether a path is the folder itself or lies in it; both are relative POSIX paths."""
+    return path == folder or path.startswith(f"{folder}/")
+
+
+def _at(value: Value, *keys: str) -> Value:
+    """Walk down as far as the keys exist; the names of a list's paths are the paths themselves."""
+    for key in keys:
+        if isinstance(value.data, list):
+            return next((item for item in value.data if item.text.rstrip("/") == key), value)
+        if not isinstance(value.data, dict) or key not in value.data:
+            break
+        value = value.data[key]
+    return value
+
+
+def _check_train(project: Project, values: Mapping[str, Value], problems: Problems) -> None:
+    trains = [stage.name for stage in project.stages.values() if stage.kind == "train"]
+    for name in trains[1:]:
+        problems.add(values[name], f"'{trains[0]}' is the train stage already; give one of them another kind")
+    for name in trains:
+        if not project.stages[name].outputs:
+            problems.add(values[name], "a train stage needs an output for the model", key="outputs")
+
+
+def _check_evaluate(project: Project, values: Mapping[str, Value], problems: Problems) -> None:
+    has_train = project.train_stage is not None
+    for stage in project.stages.values():
+        value = values[stage.name]
+        if stage.kind == "evaluate" and "model" not in stage.inputs and not has_train:
+            problems.add(value, "there is no train stage whose model it could evaluate", key="inputs")
+        if stage.kind == "evaluate" and "test" not in stage.inputs:
+            problems.add(value, "no stage has an output named 'test'; name the rows here", key="inputs")
+
+
+def _check_stage(
+    project: Project, stage: Stage, value: Value, params: Mapping[str, Any], problems: Problems
+) -> None:
+    if stage.call and stage.cmd:
+        problems.add(_at(value, "cmd"), "a stage has either 'call' or 'cmd', not both")
+    elif stage.cmd and stage.kind != "stage":
+        problems.add(_at(value, "cmd"), f"a stage of kind '{stage.kind}' needs a function: use 'call'")
+    elif not stage.call and not stage.cmd and stage.kind != "evaluate":
+        problems.add(value, "needs 'call' (a Python function) or 'cmd' (a command)")
+    if stage.call and not stage.outputs and stage.kind == "stage":
+        problems.add(value, "has no outputs, so nothing would come of it", key="outputs")
+    given: Mapping[str, Value] = value.data or {}
+    for section in given.keys() & {"inputs", "outputs", "code"}:
+        for item in _path_values(given[section]):
+            _check_path(project, item, problems, section=section)
+    if stage.timeout == 0:
+        problems.add(_at(value, "timeout"), "must be more than 0")
+    for item in given["params"].data if "params" in given else []:
+        if item.text not in params:
+            problems.add(
+                item, f"{PARAMS_FILE} has no group '{item.text}'{did_you_mean(item.text, list(params))}"
+            )
+    if stage.call and not stage.cmd:
+        _check_call(project, stage, value, params, problems)
+
+
+def _check_target(project: Project, stage: Stage, value: Value, problems: Problems) -> None:
+    if stage.on is not None and stage.on not in project.targets:
+        close = did_you_mean(stage.on, list(project.targets))
+        remedy = close or f"; add it below 'targets': `{stage.on}: {{ssh: HOST}}`"
+        problems.add(_at(value, "on"), f"there is no target '{stage.on}'{remedy}")
+
+
+def _path_values(value: Value) -> list[Value]:
+    match value.data:
+        case dict():
+            return [item for item in value.data.values() if isinstance(item.data, str) or item.text]
+        case list():
+            return [item for item in value.data if not isinstance(item.data, dict)]
+    return []
+
+
+def _check_path(project: Project, item: Value, problems: Problems, *, section: str) -> None:
+    path, normal = item.text, posixpath.normpath(item.text)
+    if not path or path.startswith(("/", "~")) or normal == "." or normal.split("/")[0] == "..":
+        problems.add(item, f"'{path}' must be a path inside the project, relative to its root")
+    elif normal != path.rstrip("/"):
+        problems.add(item, f"write '{path}' as '{normal}'")
+    elif section == "code" and not (project.root / path).exists():
+        problems.add(item, f"there is no file '{path}'")
+    elif section == "outputs" and (
+        any(inside(own, normal) for own in (*_OWN_FILES, *_OWN_FOLDERS, f"src/{project.package}"))
+        or any(inside(normal, own) for own in _OWN_FOLDERS)
+    ):
+        # Outputs are deleted before their stage runs.
+        problems.add(item, f"'{path}' is the project's own, and no place for an output")
+
+
+def _check_call(
+    project: Project, stage: Stage, value: Value, params: Mapping[str, Any], problems: Problems
+) -> None:
+    place = _at(value, "call")
+    try:
+        function = find_function(project.root, stage.call or "")
+    except FunctionNotFound as error:
+        problems.add(place, f"{error.message}{did_you_mean(error.wrong, error.options)}")
+        return
+    for text in _binding_problems(project, stage, function, params):
+        problems.add(place, text)
+
+
+def _binding_problems(
+    project: Project, stage: Stage, function: Function, params: Mapping[str, Any]
+) -> Iterator[str]:
+    sources = binding_sources(project, stage, params)
+    for parameter in function.parameters or ():
+        named = sources.get(parameter.name, [])
+        if len(named) > 1 and not (len(named) == 2 and parameter.name in stage.params):
+            yield f"parameter '{parameter.name}' has two sources: {' and '.join(named)}"
+        elif not named and parameter.required and all(group in params for group in stage.params):
+            yield _unbound(parameter, list(sources), params)
+
+
+def _unbound(parameter: Parameter, options: list[str], params: Mapping[str, Any]) -> str:
+    text = f"parameter '{parameter.name}' is given by no input, output or parameter"
+    for group, values in params.items():
+        if group == parameter.name or (isinstance(values, dict) and parameter.name in values):
+            return f"{text}; {PARAMS_FILE} has it: add '{group}' to 'params'"
+    return f"{text}{did_you_mean(parameter.name, options)}"
+
+
+def binding_sources(project: Project, stage: Stage, params: Mapping[str, Any]) -> dict[str, list[str]]:
+    """List, for each name that a function may ask for, where its value comes from."""
+    sources: dict[str, list[str]] = {}
+
+    def offer(name: str, source: str) -> None:
+        sources.setdefault(name, []).append(source)
+
+    for name in stage.inputs:
+        offer(name, f"input '{name}'")
+    for name in stage.outputs:
+        offer(name, f"output '{name}'")
+    for group in stage.params:
+        offer(group, f"parameter group '{group}'")
+        if isinstance(params.get(group), dict):
+            for key in params[group]:
+                offer(key, f"parameter '{group}.{key}'")
+    for name in CONTEXT_NAMES:
+        offer(name, f"'{name}' of mlx.yaml")
+    return sources
+
+
+def _check_outputs(project: Project, values: Mapping[str, Value], problems: Problems) -> None:
+    seen: dict[str, str] = {}
+    for stage in project.stages.values():
+        for name, path in stage.outputs.items():
+            place = _at(values[stage.name], "outputs", name)
+            for other, owner in seen.items():
+                if path == other:
+                    problems.add(place, f"'{path}' is already an output of '{owner}'")
+                elif inside(path, other) or inside(other, path):
+                    problems.add(place, f"'{path}' and '{other}' of '{owner}' lie one inside the other")
+            for source in stage.inputs.values():
+                if inside(source, path):
+                    problems.add(place, f"'{path}' is also an input of this stage")
+                elif inside(path, source):
+                    problems.add(place, f"'{path}' lies in '{source}', an input of this stage")
+            if (project.root / f"{path}.dvc").exists():
+                problems.add(place, f"'{path}' is data that `dvc add` tracks; a stage would delete it")
+            seen[path] = stage.name
+
+
+def _check_cycles(project: Project, values: Mapping[str, Value], problems: Problems) -> None:
+    made_by = producers(project.stages)
+    graph = {name: depends_on(stage, made_by) for name, stage in project.stages.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        names: list[str] = error.args[1]
+        problems.add(values[names[-1]], f"the stages need each other: {' -> '.join(names)}")
+
+
+def _check_gates(data: Mapping[str, Value], problems: Problems) -> None:
+    gates = _at(data["promote"], "gates") if "promote" in data else None
+    for gate in gates.data if gates is not None and isinstance(gates.data, list) else []:
+        given = [key for key in ("min", "max", "beats") if key in gate.data]
+        if not given:
+            problems.add(gate, "needs one of 'min', 'max' and 'beats'")
+        elif len(given) > 1:
+            problems.add(gate, f"has {' and '.join(repr(key) for key in given)}; write one gate for each")
+        elif "confidence" in gate.data and given != ["beats"]:
+            problems.add(gate.data["confidence"], "only a 'beats' gate has a confidence")
+
+
+def _check_environments(project: Project, data: Mapping[str, Value], problems: Problems) -> None:
+    values: dict[str, Value] = (data["environments"].data or {}) if "environments" in data else {}
+    for name, value in values.items():
+        environment = project.environments[name]
+        if not env.is_alias(name):
+            problems.add(value, f"MLflow does not take '{name}' as an alias; choose another name")
+        required = environment.requires
+        if required is not None and required not in project.environments:
+            close = did_you_mean(required, list(project.environments))
+            problems.add(value.data["requires"], f"there is no environment '{required}'{close}")
+    graph = {name: {e.requires} if e.requires else set() for name, e in project.environments.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        names: list[str] = error.args[1]
+        if names[-1] in values:
+            problems.add(values[names[-1]], f"the environments require each other: {' -> '.join(names)}")

@@ -1,0 +1,136 @@
+"""Challenger and champion on the same rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mlxkit.adapters.mlflow_model import load_model, model_columns
+from mlxkit.errors import DataError
+from mlxkit.evaluation.comparison import Comparison, compare, paired_bootstrap
+from mlxkit.evaluation.metrics import METRICS
+from mlxkit.evaluation.predictions import Predictions, predict
+from mlxkit.evaluation.score import score
+from mlxkit.evaluation.training_rows import TRAINING_ROWS_FILE, TrainingRows, overlap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from pandas import DataFrame, Series
+
+    from mlxkit.evaluation.training_rows import Overlap
+    from mlxkit.project.models import Direction, Gate, Project
+
+    OwnMetric = Callable[[Series[Any], Predictions], float]
+
+
+@dataclass(frozen=True, eq=False)
+class Contender:
+    """One model in a contest.
+
+    Attributes:
+        recorded: metrics that its run recorded.
+        predictions: on the evaluation rows; None without such rows.
+    """
+
+    directory: Path
+    recorded: Mapping[str, float]
+    predictions: Predictions | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows that decide, and the project's own metrics on them by name."""
+
+    frame: DataFrame
+    own: Mapping[str, OwnMetric] = field(default_factory=dict)
+
+
+def contender(
+    project: Project, directory: Path, recorded: Mapping[str, float], rows: Rows | None
+) -> Contender:
+    """Load a model and let it predict the rows."""
+    if rows is None:
+        return Contender(directory, recorded)
+    columns = model_columns(directory) or None
+    predictions = predict(
+        load_model(directory), rows.frame, project.task, target=project.target, columns=columns
+    )
+    return Contender(directory, recorded, predictions)
+
+
+def measured(project: Project, model: Contender, rows: Rows | None) -> dict[str, float]:
+    """Return every metric of a model: recorded by its run, and measured now, which counts more."""
+    if rows is None or model.predictions is None:
+        return dict(model.recorded)
+    truth = rows.frame[project.target]
+    values = score(project.task, truth, model.predictions, positive=project.positive)
+    own = {name: float(metric(truth, model.predictions)) for name, metric in rows.own.items()}
+    recorded = {name: value for name, value in model.recorded.items() if name not in METRICS}
+    return {**recorded, **values, **own}
+
+
+def training_overlap(directory: Path, rows: Rows | None) -> Overlap | None:
+    """Return how many of the rows a model was trained on; None when its directory does not tell."""
+    path = directory / TRAINING_ROWS_FILE
+    if rows is None or not path.is_file():
+        return None
+    return overlap(TrainingRows.from_json(path.read_bytes()), rows.frame)
+
+
+def compared(
+    project: Project,
+    challenger: Contender,
+    champion: Contender,
+    rows: Rows | None,
+    *,
+    gate: Gate,
+    direction: Direction,
+) -> Comparison:
+    """Compare two models by the gate's metric: on the rows, or as their runs recorded it where only they can.
+
+    Raises:
+        DataError: the metric has no value for one of them.
+    """
+    if rows is None or challenger.predictions is None or champion.predictions is None:
+        return _recorded(gate.metric, challenger, champion, direction)
+    truth = rows.frame[project.target]
+    if gate.metric in METRICS:
+        return compare(
+            gate.metric,
+            project.task,
+            truth,
+            challenger.predictions,
+            champion.predictions,
+            positive=project.positive,
+            confidence=gate.confidence,
+        )
+    own = rows.own.get(gate.metric)
+    if own is None:
+        return _recorded(gate.metric, challenger, champion, direction)
+    ours, theirs = challenger.predictions, champion.predictions
+
+    def statistic(indices: NDArray[np.intp]) -> tuple[float, float]:
+        known = truth.iloc[indices]
+        return float(own(known, _taken(ours, indices))), float(own(known, _taken(theirs, indices)))
+
+    return paired_bootstrap(
+        statistic, len(truth), metric=gate.metric, direction=direction, confidence=gate.confidence
+    )
+
+
+def _taken(predictions: Predictions, indices: NDArray[np.intp]) -> Predictions:
+    scores = None if predictions.scores is None else predictions.scores[indices]
+    return Predictions(predictions.labels[indices], scores, predictions.classes)
+
+
+def _recorded(metric: str, challenger: Contender, champion: Contender, direction: Direction) -> Comparison:
+    for name, model in (("challenger", challenger), ("champion", champion)):
+        if metric not in model.recorded:
+            raise DataError(f"the run of the {name} recorded no '{metric}'")
+    ours, theirs = challenger.recorded[metric], champion.recorded[metric]
+    difference = ours - theirs if direction == "higher" else theirs - ours
+    return Comparison(metric, ours, theirs, difference, difference, confidence=0.5, rows=0, resamples=0)

@@ -1,0 +1,103 @@
+"""What a promotion needs of the workspace: git, dvc.lock, the evaluation rows, the user's own metrics."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import TYPE_CHECKING, Any
+
+from mlxkit.adapters import git, mlflow_store
+from mlxkit.adapters.mlflow_tracking import user_name
+from mlxkit.errors import Refused
+from mlxkit.evaluation.metrics import METRICS
+from mlxkit.pipeline.lockfile import LOCK_FILE, parse_lock
+from mlxkit.pipeline.own_metrics import own_metric
+from mlxkit.pipeline.record_job import MODEL_HASH
+from mlxkit.project.environments import choose, lookup
+from mlxkit.project.variables import expand
+from mlxkit.registry.promote import find_run_to_promote, promote
+from mlxkit.registry.promotion import Evaluation, Promotion, Provenance
+
+if TYPE_CHECKING:
+    from mlxkit.adapters.mlflow_runs import Run
+    from mlxkit.adapters.mlflow_store import Store
+    from mlxkit.project.models import Environment, Project
+
+
+def promote_from_workspace(
+    project: Project, *, to: str | None = None, run_id: str | None = None, dry_run: bool = False
+) -> Promotion:
+    """Promote a run's model (default: the workspace's) to an environment (default: the current one).
+
+    Raises what `registry.promote.promote` raises.
+    """
+    environment = environment_of(project, to, option="--to")
+    store = store_of(project, environment)
+    run = find_run_to_promote(project, environment, store, run_id)
+    return promote(
+        project,
+        environment=environment,
+        store=store,
+        provenance=_provenance(project, run),
+        evaluation=_evaluation(project),
+        run_id=run.id,
+        dry_run=dry_run,
+    )
+
+
+def environment_of(project: Project, name: str | None, *, option: str = "--env") -> Environment:
+    """Return the environment of that name, else the current one."""
+    if name is not None:
+        return lookup(project, name, source=option)
+    return choose(project, None, branch=git.branch(project.root)).environment
+
+
+def store_of(project: Project, environment: Environment) -> Store:
+    """Return the MLflow store of an environment."""
+    tracking = environment.tracking
+    if tracking is not None:
+        tracking = expand(tracking, project.root, where=f"environment '{environment.name}'")
+    return mlflow_store.resolve(project.root, tracking)
+
+
+def _provenance(project: Project, run: Run) -> Provenance:
+    text = git.committed_text(project.root, LOCK_FILE)
+    committed = {digest for locked in parse_lock(text or "").values() for digest in locked.outs.values()}
+    return Provenance(
+        dirty=run.dirty,
+        locked=bool(run.tags.get(MODEL_HASH)) and run.tags[MODEL_HASH] in committed,
+        commit=git.state(project.root).commit,
+        by=os.environ.get("GITHUB_ACTOR") or user_name(),
+    )
+
+
+def _evaluation(project: Project) -> Evaluation:
+    path = project.evaluation_rows_path
+    if path is None:
+        raise Refused(
+            "there are no rows to judge a model on",
+            context=["mlx.yaml has no stage of kind 'evaluate'"],
+            hint="add `evaluate: {}` below `stages:`",
+        )
+    load = functools.cache(functools.partial(_rows, project, path))
+    own = {gate.metric for gate in project.gates if gate.metric not in METRICS}
+    metrics = {name: own_metric(project, name, load) for name in own}
+    return Evaluation(load, metrics)
+
+
+def _rows(project: Project, path: str) -> Any:
+    """Load the evaluation rows; where they are not here, DVC brings them back."""
+    from mlxkit.pipeline.formats import load_table
+
+    if not (project.root / path).exists():
+        from mlxkit.adapters.dvc import Dvc
+
+        maker = next(name for name, stage in project.stages.items() if path in stage.outputs.values())
+        repository = Dvc(project.root)
+        try:
+            found = repository.checkout(maker)
+        finally:
+            repository.close()
+        if not found:
+            raise Refused("the evaluation rows are not here", context=[path], hint="mlx run evaluate")
+    return load_table(project.root / path).reset_index(drop=True)

@@ -1,0 +1,1 @@
+"""From a data file to a project: reading, roles, answers, the written tree."""

@@ -1,0 +1,222 @@
+"""`mlx init`'s engine: check everything, write the whole project, put it in place in one step."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlxkit.errors import ToolError, UsageError
+from mlxkit.scaffold.answers import Answers, first_gate, first_model
+from mlxkit.scaffold.hold_out import as_times, choose_cutoff, hold_out_newest, hold_out_random
+from mlxkit.scaffold.names import dataset_name, package_name, problem_with_name, suggest_name
+from mlxkit.scaffold.raw_rows import divide_rows, gzipped
+from mlxkit.scaffold.reading import DataFile, read_data
+from mlxkit.scaffold.render import find_template, render
+from mlxkit.scaffold.roles import Column, Roles, assign_roles
+from mlxkit.scaffold.starter import with_starter_data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mlxkit.scaffold.request import Request
+
+_OWN_DATA_OPTIONS = ("target", "time", "key", "positive", "drop")
+
+
+@dataclass(frozen=True)
+class Scaffolded:
+    """A project that was written.
+
+    Attributes:
+        root: the project's folder.
+        columns: what was inferred about each column, in the order of the file.
+        warnings: what the user should know, one line each.
+        raw_path: the raw data, relative to the root: what DVC is to track.
+        new_rows_path: the rows held out of it, relative to the root.
+    """
+
+    root: Path
+    answers: Answers
+    columns: tuple[Column, ...]
+    warnings: tuple[str, ...]
+    raw_path: Path
+    new_rows_path: Path
+
+
+def scaffold(request: Request) -> Scaffolded:
+    """Write a new project.
+
+    Nothing is written until name, folder, template, data and roles have been checked.
+
+    Raises:
+        UsageError: the name or folder cannot be used, there is no such template, or the target is not named.
+        DataError: the data file cannot be used for what was asked.
+    """
+    folder = Path(os.path.abspath(request.folder))  # noqa: PTH100 - resolve() would follow a link to another name
+    _check_name(folder.name, request)
+    _check_folder(folder, request)
+    template = find_template(request)
+    with tempfile.TemporaryDirectory() as starter:
+        asked, path = _with_data(request, Path(starter))
+        data = read_data(path)
+        roles = assign_roles(data, asked)
+        held, cutoff = _divide(data, roles, asked.seed)
+        answers = _answers(
+            data,
+            roles,
+            name=folder.name,
+            seed=asked.seed,
+            new_rows=int(held.sum()),
+            cutoff=cutoff,
+        )
+        raw, new_rows = divide_rows(data, held)
+    with _new_folder(folder) as unfinished:
+        render(template, unfinished, {item.name: getattr(answers, item.name) for item in fields(answers)})
+        (unfinished / answers.raw_path).write_bytes(gzipped(raw) if data.suffix == ".csv.gz" else raw)
+        (unfinished / answers.new_rows_path).write_bytes(new_rows)
+    return Scaffolded(
+        root=folder,
+        answers=answers,
+        columns=roles.columns,
+        warnings=roles.warnings,
+        raw_path=Path(answers.raw_path),
+        new_rows_path=Path(answers.new_rows_path),
+    )
+
+
+def _check_name(name: str, request: Request) -> None:
+    problem = problem_with_name(name)
+    if problem is not None:
+        raise UsageError(
+            f"'{name}' cannot be a project's name: {problem}",
+            hint=request.command(folder=request.folder.parent / suggest_name(name)),
+        )
+
+
+def _check_folder(folder: Path, request: Request) -> None:
+    another = request.command(folder=request.folder.parent / f"{folder.name}-2")
+    if folder == Path.cwd():
+        raise UsageError(
+            "a project gets a new folder, and this is the current one", hint=f"cd .. && {another}"
+        )
+    if not folder.parent.is_dir():
+        raise UsageError(
+            f"there is no folder '{request.folder.parent}'", hint=f"mkdir -p {request.folder.parent}"
+        )
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise UsageError(f"'{request.folder}' exists and is no folder", hint=another)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UsageError(f"folder '{request.folder}' exists and is not empty", hint=another)
+
+
+def _with_data(request: Request, starter: Path) -> tuple[Request, Path]:
+    """Return the request and its data file; without one, those of the starter data."""
+    if request.data is not None:
+        return request, request.data
+    for option in _OWN_DATA_OPTIONS:
+        if getattr(request, option):
+            raise UsageError(
+                f"'--{option}' goes with '--data'; the starter data has its own",
+                hint=request.command(data="FILE"),
+            )
+    return with_starter_data(request, starter)
+
+
+def _divide(data: DataFile, roles: Roles, seed: int) -> tuple[NDArray[np.bool_], str | int | float | None]:
+    """Return which rows are held out, and the cutoff of the split where there is a time column."""
+    time = roles.column("time")
+    times = None if time is None else as_times(data.frame[time.name], time.kind, time.date_format)
+    if times is not None:
+        held = hold_out_newest(times)
+        return held, choose_cutoff(times[~held])
+    labels = data.frame[roles.target.name] if roles.target.task == "classification" else None
+    return hold_out_random(labels, len(data.frame), seed=seed), None
+
+
+def _answers(
+    data: DataFile,
+    roles: Roles,
+    *,
+    name: str,
+    seed: int,
+    new_rows: int,
+    cutoff: str | int | float | None,
+) -> Answers:
+    dataset = dataset_name(data.stem)
+    target, time, key = roles.target, roles.column("time"), roles.column("key")
+    features = [column for column in roles.columns if column.role == "feature"]
+    dated = [
+        column for column in roles.columns if column.role in {"time", "feature"} and column.kind == "date"
+    ]
+    return Answers(
+        project=name,
+        package=package_name(name),
+        task=target.task,
+        target=target.name,
+        positive=target.positive,
+        labels=target.classes,
+        target_is_text=target.task == "regression" and target.content.kind == "number as text",
+        target_has_blanks=target.has_blanks,
+        key=key.name if key is not None else None,
+        time=time.name if time is not None else None,
+        time_format=time.date_format if time is not None and time.kind == "date" else None,
+        cutoff=cutoff,
+        protected=roles.protected,
+        numbers=tuple(c.name for c in features if c.kind in {"number", "number as text", "boolean"}),
+        categories=tuple(c.name for c in features if c.kind == "text"),
+        dates={c.name: c.date_format for c in dated},
+        dropped=tuple((c.name, c.why) for c in roles.columns if c.role == "dropped"),
+        has_nested=any(c.kind == "unsupported" for c in roles.columns),
+        columns=roles.columns,
+        dataset=dataset,
+        raw_path=f"data/raw/{dataset}{data.suffix}",
+        new_rows_path=f"data/external/new_rows{data.suffix.removesuffix('.gz')}",
+        rows=len(data.frame) - new_rows,
+        new_rows=new_rows,
+        seed=seed,
+        gate=first_gate(target.task, len(target.classes)),
+        model=first_model(target.task, len(data.frame)),
+    )
+
+
+@contextmanager
+def _new_folder(folder: Path) -> Iterator[Path]:
+    """Give a hidden folder beside the goal to write into; at the end move it there, or leave nothing."""
+    _remove_abandoned(folder)
+    unfinished = folder.with_name(f".{folder.name}.init-{os.getpid()}")
+    try:
+        unfinished.mkdir()
+        yield unfinished
+        unfinished.rename(folder)
+    except OSError as error:
+        raise ToolError(
+            f"the project cannot be written to '{folder}': {error.strerror or error}",
+            hint=f"df -h {folder.parent}",
+        ) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what a killed `mlx init` of the same folder left behind."""
+    for left in folder.parent.glob(f".{folder.name}.init-*"):
+        if not _alive(left.name.rpartition("-")[2]):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _alive(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,99 @@
+"""Fill in a project template: a folder tree in which names and the text of `*.jinja` files are templates."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from jinja2 import Environment, StrictUndefined
+
+from mlxkit.errors import UsageError
+from mlxkit.scaffold.names import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlxkit.scaffold.request import Request
+
+_SUFFIX = ".jinja"
+_PACKAGE = Path(__file__).parents[1]
+
+
+def templates_folder() -> Path:
+    """Return the folder of the templates: inside the installed package, else in the source checkout."""
+    installed = _PACKAGE / "templates"
+    return installed if installed.is_dir() else _PACKAGE.parents[1] / "templates"
+
+
+def find_template(request: Request) -> Path:
+    """Return the folder of the template asked for; raise UsageError when there is none of that name."""
+    names = sorted(folder.name for folder in templates_folder().iterdir() if folder.is_dir())
+    if request.template not in names:
+        close = did_you_mean(request.template, names)
+        raise UsageError(
+            f"there is no template '{request.template}'",
+            hint=request.command(template=close or names[0]),
+            context=(f"templates: {', '.join(names)}",),
+        )
+    return templates_folder() / request.template
+
+
+def render(template: Path, folder: Path, values: Mapping[str, Any]) -> None:
+    """Write the filled-in template into `folder`; modes of files are kept."""
+    environment = _environment()
+    for source in sorted(template.rglob("*")):
+        name = environment.from_string(source.relative_to(template).as_posix()).render(values)
+        goal = folder / name.removesuffix(_SUFFIX)
+        if source.is_dir():
+            goal.mkdir(parents=True, exist_ok=True)
+        elif source.suffix == _SUFFIX:
+            text = environment.from_string(source.read_text(encoding="utf-8")).render(values)
+            goal.write_text(text.strip("\n") + "\n", encoding="utf-8")
+            shutil.copymode(source, goal)
+        else:
+            shutil.copy(source, goal)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    environment.filters["py"] = python_literal
+    environment.filters["yaml"] = yaml_scalar
+    environment.filters["cell"] = lambda value: str(value).replace("|", "\\|").replace("\n", " ")
+    return environment
+
+
+def python_literal(value: object) -> str:
+    """Write a value as Python source, with the quotes that the formatter prefers."""
+    if not isinstance(value, str):
+        return repr(value)
+    quote = "'" if value.count('"') > value.count("'") else '"'
+    escapes = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", quote: "\\" + quote}
+    return (
+        quote
+        + "".join(escapes.get(char) or (char if char.isprintable() else _escaped(char)) for char in value)
+        + quote
+    )
+
+
+def yaml_scalar(value: object) -> str:
+    """Write a value as a YAML scalar, safe in a flow list: plain where it can be, else in double quotes."""
+    if isinstance(value, str):
+        plain = re.fullmatch(r"[A-Za-z_][\w.-]*( [\w.-]+)*", value) and yaml.safe_load(value) == value
+        return value if plain else f'"{"".join(_yaml_char(char) for char in value)}"'
+    return json.dumps(value)
+
+
+def _yaml_char(char: str) -> str:
+    if char in '"\\':
+        return f"\\{char}"
+    return char if char.isprintable() else f"\\U{ord(char):08X}"
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")

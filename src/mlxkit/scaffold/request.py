@@ -1,0 +1,89 @@
+"""What the user asked `mlx init` for, and the command line that asks for it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from mlxkit.errors import DataError
+from mlxkit.scaffold.names import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mlxkit.project.models import Task
+
+
+@dataclass(frozen=True)
+class Request:
+    """A new project as asked for; None means: infer it.
+
+    Attributes:
+        folder: the project's new folder; its last part is the project's name.
+        data: a CSV or Parquet file; None takes the starter data of the task.
+        positive: the positive label as typed.
+        drop: columns to leave out.
+        seed: of the held-out rows and of the split.
+    """
+
+    folder: Path
+    data: Path | None = None
+    target: str | None = None
+    task: Task | None = None
+    time: str | None = None
+    key: str | None = None
+    positive: str | None = None
+    drop: tuple[str, ...] = ()
+    template: str = "tabular"
+    seed: int = 0
+
+    @property
+    def named_columns(self) -> dict[str, str]:
+        """Return option -> column, for every single column that the user named."""
+        named = {"--target": self.target, "--time": self.time, "--key": self.key}
+        return {option: column for option, column in named.items() if column is not None}
+
+    def command(self, **changes: Any) -> str:
+        """Return the command line of this request with some fields changed."""
+        asked = replace(self, **changes)
+        words = ["mlx", "init", str(asked.folder)]
+        for option in ("data", "target", "task", "time", "key", "positive"):
+            if (value := getattr(asked, option)) is not None:
+                words += [f"--{option}", str(value)]
+        if asked.drop:
+            words += ["--drop", ",".join(asked.drop)]
+        if asked.template != "tabular":
+            words += ["--template", asked.template]
+        return shlex.join(words)
+
+    def check_columns(self, columns: Sequence[str]) -> None:
+        """Raise DataError when an option names a column the file lacks, or one column plays two parts."""
+        options = [*self.named_columns.items(), *(("--drop", column) for column in self.drop)]
+        parts: dict[str, str] = {}
+        for option, column in options:
+            if column not in columns:
+                raise self._no_column(option, column, columns)
+            if parts.setdefault(column, option) != option:
+                raise DataError(
+                    f"column '{column}' is given to both {parts[column]} and {option}",
+                    hint="leave one of the two options away",
+                )
+
+    def _no_column(self, option: str, column: str, columns: Sequence[str]) -> DataError:
+        close = did_you_mean(column, columns)
+        names = f"columns: {', '.join(columns)}"
+        if not close:
+            return DataError(
+                f"'{self.data}' has no column '{column}'",
+                hint=f"name another column after {option}",
+                context=(names,),
+            )
+        if option == "--drop":
+            fixed = self.command(drop=tuple(close if name == column else name for name in self.drop))
+        else:
+            fixed = self.command(**{option.removeprefix("--"): close})
+        return DataError(
+            f"'{self.data}' has no column '{column}', did you mean '{close}'?", hint=fixed, context=(names,)
+        )

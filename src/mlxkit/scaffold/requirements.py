@@ -1,0 +1,40 @@
+"""The one place that says which libraries a generated project asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlxkit import __version__
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """Requirement lines; what hooks run is pinned, since each hook has an environment of its own."""
+
+    project: tuple[str, ...] = (
+        "matplotlib>=3.8",
+        "mlflow>=3.17,<4",
+        f"mlxkit>={__version__}",
+        "numpy>=1.26",
+        "pandas>=2.2,<3.1",
+        "scikit-learn>=1.6",
+    )
+    dev: tuple[str, ...] = (
+        "mypy==2.4.1",
+        "pandas-stubs==3.1.0.261029",
+        "pre-commit>=4.5",
+        "pytest==9.2.0",
+        "pyyaml>=6",
+        "ruff==0.17.6",
+    )
+    hooks: str = "pre-commit-hooks==6.0.0"
+
+    @property
+    def ruff(self) -> str:
+        """The pinned linter, the same in the hooks as in the project's environment."""
+        return next(line for line in self.dev if line.startswith("ruff=="))
+
+    @property
+    def type_checker(self) -> tuple[str, ...]:
+        """What the type checker's own environment holds."""
+        return tuple(line for line in self.dev if line.startswith(("mypy", "pandas-stubs", "pytest")))

@@ -1,0 +1,84 @@
+"""The seam: where jobs run. This machine's workers stand here now; other machines take the same place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Job:
+    """A function to call in a process of its own, or a shell command to run.
+
+    Attributes:
+        name: for messages.
+        call: `module:function`; it takes `arguments` as one mapping and returns plain values.
+        shell: a shell command, instead of `call`.
+        env: variables for the process, beside those of this one.
+        fresh: whether the process must import everything anew, because `env` must be seen at import.
+        log: file that takes the process's output.
+        timeout: seconds until the process and its children are ended.
+    """
+
+    name: str
+    log: Path
+    call: str | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    shell: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    fresh: bool = False
+    timeout: float | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended.
+
+    Attributes:
+        exit_code: None when a signal ended it.
+        signal: number of that signal.
+        result: what the called function returned; None when it did not get so far.
+        max_memory: largest resident set of the process, bytes.
+    """
+
+    exit_code: int | None
+    signal: int | None
+    timed_out: bool
+    seconds: float
+    max_memory: int
+    result: Any = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the process ended by itself without an error."""
+        return self.exit_code == 0 and not self.timed_out
+
+
+class Running(Protocol):
+    """A job under way."""
+
+    job: Job
+
+
+class Target(Protocol):
+    """A place that runs jobs. One thread uses it."""
+
+    def start(self, job: Job) -> Running:
+        """Start a job and return at once."""
+        ...
+
+    def wait(self, running: Sequence[Running], *, seconds: float) -> list[tuple[Running, Outcome]]:
+        """Return those of the jobs that have ended, waiting at most `seconds` for the first."""
+        ...
+
+    def cancel(self, running: Running) -> None:
+        """End a job and its children: nicely, then by force; `wait` returns its outcome."""
+        ...
+
+    def close(self) -> None:
+        """End everything that still runs."""
+        ...

@@ -1,0 +1,171 @@
+"""What every test stands on: a closed-off environment, a folder to work in, the command line in process."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+if TYPE_CHECKING:
+    # `type(Path())` below is this class; spelled out, type checkers understand it.
+    from pathlib import PosixPath as ConcretePath
+else:
+    ConcretePath = type(Path())
+
+Tree = Mapping[str, "str | bytes | list[Any] | Tree"]
+
+# Whatever of the developer's own settings could change what a test sees.
+FOREIGN = re.compile(
+    r"(MLX|MLFLOW|DVC|GIT|GITHUB|RUNNER|XDG|EVIDENTLY)_.*|CI|EMAIL|EDITOR|VISUAL|PAGER|FORCE_COLOR|CLICOLOR.*"
+    r"|MAKEFLAGS|MFLAGS|MAKELEVEL|PYTHONPATH|TTY_.*|_TYPER_.*"
+)
+# Needed to reach a package index or a git server from behind a company's proxy.
+KEPT = re.compile(r"GIT_SSL_CAINFO|GIT_EXEC_PATH")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Close the environment off before any test module, and through it MLflow or DVC, is imported."""
+    patch = pytest.MonkeyPatch()
+    config.add_cleanup(patch.undo)
+    # realpath: macOS reaches its temporary folder through a link, and git reports the target.
+    home = Path(os.path.realpath(tempfile.mkdtemp(prefix="mlx-home-")))
+    config.add_cleanup(partial(shutil.rmtree, home, ignore_errors=True))
+
+    for name in [n for n in os.environ if FOREIGN.fullmatch(n) and not KEPT.fullmatch(n)]:
+        patch.delenv(name)
+    settings = {
+        "HOME": str(home),
+        # As in an activated environment: `dvc repro` finds `mlx`, a stage finds `python`.
+        "VIRTUAL_ENV": sys.prefix,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "XDG_CONFIG_HOME": str(home / ".config"),
+        "XDG_CACHE_HOME": str(home / ".cache"),
+        "XDG_DATA_HOME": str(home / ".local/share"),
+        "XDG_STATE_HOME": str(home / ".local/state"),
+        "GIT_CONFIG_GLOBAL": str(home / ".gitconfig"),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "DVC_GLOBAL_CONFIG_DIR": str(home / ".config/dvc"),
+        "DVC_SYSTEM_CONFIG_DIR": str(home / "etc/dvc"),
+        "DVC_SITE_CACHE_DIR": str(home / "var/dvc"),
+        "DVC_NO_ANALYTICS": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "1",
+        "NO_COLOR": "1",
+        "COLUMNS": "80",
+        "TERM": "dumb",
+        "LC_ALL": "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8",
+    }
+    for name, value in settings.items():
+        patch.setenv(name, value)
+
+    umask = os.umask(0o022)
+
+    def restore_umask() -> None:
+        os.umask(umask)
+
+    config.add_cleanup(restore_umask)
+
+
+@pytest.fixture(autouse=True)
+def _same_process_state() -> Iterator[None]:
+    """Put back the working folder and the environment, which commands run in process may change."""
+    folder, environment = Path.cwd(), dict(os.environ)
+    yield
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+class TmpDir(ConcretePath):
+    """A folder of one test: a `Path` that can fill itself."""
+
+    def gen(self, tree: Tree | str, content: str | bytes | Tree | list[Any] = "") -> TmpDir:
+        """Write files: `gen({"a/b.txt": "text", "x.json": {...}, "folder": {"c.txt": ""}})`.
+
+        Mappings and lists go to `.json`, `.yaml` and `.yml` files in that format; elsewhere a mapping is a
+        folder. One file: `gen("a.txt", "text")`.
+        """
+        if isinstance(tree, str):
+            tree = {tree: content}
+        for name, value in tree.items():
+            _write(self / name, value)
+        return self
+
+    @contextlib.contextmanager
+    def chdir(self) -> Iterator[TmpDir]:
+        """Work in this folder for a while."""
+        with contextlib.chdir(self):
+            yield self
+
+
+def _write(path: Path, value: str | bytes | list[Any] | Tree) -> None:
+    if isinstance(value, Mapping) and path.suffix not in {".json", ".yaml", ".yml"}:
+        path.mkdir(parents=True, exist_ok=True)
+        TmpDir(path).gen(value)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    match value:
+        case bytes():
+            path.write_bytes(value)
+        case str():
+            path.write_text(value, encoding="utf-8")
+        case _ if path.suffix == ".json":
+            path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        case _:
+            path.write_text(yaml.safe_dump(value, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+@pytest.fixture
+def tmp_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TmpDir:
+    """An empty folder that is also the working folder."""
+    monkeypatch.chdir(tmp_path)
+    return TmpDir(tmp_path)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one command left: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one JSON document on standard output."""
+        return json.loads(self.out)
+
+
+Mlx = Callable[..., Result]
+
+
+@pytest.fixture
+def mlx(capfd: pytest.CaptureFixture[str]) -> Mlx:
+    """Run a command in this process: `mlx("run", "--json").json["stages"]`.
+
+    File descriptors are captured, not only `sys.stdout`: what a stage's own process writes to standard output
+    would spoil a `--json` answer as well.
+    """
+
+    def call(*argv: str | os.PathLike[str]) -> Result:
+        from mlxkit.cli.app import main
+
+        capfd.readouterr()
+        code = main([os.fspath(argument) for argument in argv])
+        out, err = capfd.readouterr()
+        return Result(int(code), out, err)
+
+    return call

@@ -1,0 +1,211 @@
+"""A project without a model, small enough that most tests can run it: JSON in, JSON out, no table library."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import shutil
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from mlxkit.pipeline import dvc_yaml
+from mlxkit.pipeline.run import run
+from mlxkit.pipeline.run_result import Options, RunResult
+from mlxkit.pipeline.staleness import StageState, Staleness
+from mlxkit.project.load import load
+from mlxkit.targets.workers import WorkerJob, Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from mlxkit.pipeline.events import Event
+    from mlxkit.targets.base import Job
+
+STEPS = '''\
+"""The stages."""
+
+import json
+from pathlib import Path
+
+from demo.shared import double
+
+
+def clean(raw: dict, scale):
+    print("cleaning")
+    return {"n": raw["n"] * scale}
+
+
+def left(cleaned: dict, shift):
+    return {"n": double(cleaned["n"]) + shift}
+
+
+def join(left: dict, right: str, joined: Path):
+    (joined / "deep").mkdir(parents=True)
+    (joined / "sum.json").write_text(json.dumps(left["n"] + int(right)))
+    (joined / "deep" / "größe.txt").write_text(right)
+'''
+SHARED = "def double(value):\n    return value * 2\n"
+SCRIPT = """\
+import json
+from pathlib import Path
+
+n = json.loads(Path("build/clean.json").read_text())["n"]
+Path("build/right.txt").write_text(str(n * 100))
+"""
+STAGES: Mapping[str, Any] = {
+    "clean": {
+        "call": "demo.steps:clean",
+        "inputs": {"raw": "data/raw.json"},
+        "outputs": {"cleaned": "build/clean.json"},
+        "params": ["cleaning"],
+    },
+    "left": {
+        "call": "demo.steps:left",
+        "inputs": {"cleaned": "build/clean.json"},
+        "outputs": {"left": "build/left.json"},
+        "params": ["shifting"],
+    },
+    "right": {
+        "cmd": "python scripts/right.py",
+        "inputs": ["build/clean.json"],
+        "outputs": ["build/right.txt"],
+    },
+    "join": {
+        "call": "demo.steps:join",
+        "inputs": {"left": "build/left.json", "right": "build/right.txt"},
+        "outputs": {"joined": "build/joined"},
+    },
+}
+PARAMS = {"cleaning": {"scale": 3}, "shifting": {"shift": 1, "unused": [1, 2]}, "other": {"free": 1}}
+
+
+class FreshWorkers(Workers):
+    """This machine's workers, each job in a new interpreter: a small stage needs no template of libraries."""
+
+    def warm_up(self) -> None:
+        """Import nothing ahead."""
+
+    def start(self, job: Job) -> WorkerJob:
+        return super().start(dataclasses.replace(job, fresh=True))
+
+
+@dataclasses.dataclass(frozen=True)
+class SmallProject:
+    """A project's folder, and what tests do with it."""
+
+    root: Path
+
+    def write(self, files: Mapping[str, Any]) -> SmallProject:
+        """Write files: mappings as JSON or YAML by suffix, anything else as text or bytes."""
+        for name, content in files.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, bytes):
+                path.write_bytes(content)
+            elif isinstance(content, str):
+                path.write_text(content, encoding="utf-8")
+            elif path.suffix == ".json":
+                path.write_text(json.dumps(content), encoding="utf-8")
+            else:
+                path.write_text(
+                    yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8"
+                )
+        return self
+
+    def configure(self, stages: Mapping[str, Any], **more: Any) -> SmallProject:
+        """Write mlx.yaml with these stages."""
+        head = {"mlx": 1, "project": "demo", "package": "demo", "task": "regression", "target": "y"}
+        return self.write({"mlx.yaml": {**head, "stages": dict(stages), **more}})
+
+    def change_stage(self, name: str, **changes: Any) -> SmallProject:
+        """Change keys of one stage in mlx.yaml; None removes a key."""
+        config = yaml.safe_load((self.root / "mlx.yaml").read_text(encoding="utf-8"))
+        stage = {**(config["stages"].get(name) or {}), **changes}
+        config["stages"][name] = {key: value for key, value in stage.items() if value is not None}
+        return self.write({"mlx.yaml": config})
+
+    def run(self, *stages: str, events: Callable[[Event], None] | None = None, **options: Any) -> RunResult:
+        """Run as `mlx run` does."""
+        watch = events if events is not None else lambda event: None
+        return run(self.root, Options(stages=stages, **options), watch, target=FreshWorkers(self.root))
+
+    def states(self, *stages: str) -> dict[str, StageState]:
+        """Tell the state of every stage, as `mlx status` does."""
+        return {state.name: state for state in Staleness(load(self.root)).check_all(stages)}
+
+    def reasons(self) -> dict[str, tuple[str, ...]]:
+        """Tell the reasons of every stage that is not fresh."""
+        return {name: state.reasons for name, state in self.states().items() if state.state != "fresh"}
+
+    def check_fix(self) -> str:
+        """Bring dvc.yaml in step, and return it."""
+        project = load(self.root)
+        dvc_yaml.write(project, dvc_yaml.render(dvc_yaml.define(project)))
+        return self.text("dvc.yaml")
+
+    def text(self, name: str) -> str:
+        """Read a file."""
+        return (self.root / name).read_text(encoding="utf-8")
+
+    def json(self, name: str) -> Any:
+        """Read a JSON file."""
+        return json.loads(self.text(name))
+
+    def dvc_status(self) -> dict[str, Any]:
+        """Ask DVC itself what is out of step."""
+        with self.dvc() as repo:
+            return dict(repo.status())
+
+    def dvc_repro(self) -> list[str]:
+        """Let DVC itself bring everything up to date; returns the names of the stages that it ran."""
+        with self.dvc() as repo:
+            return [stage.addressing for stage in repo.reproduce()]
+
+    @contextlib.contextmanager
+    def dvc(self) -> Iterator[Any]:
+        """Open the project with DVC itself."""
+        from dvc.repo import Repo
+
+        with warnings.catch_warnings(), Repo(str(self.root)) as repo:
+            # DVC itself calls what pygtrie deprecates.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield repo
+
+    def snapshot(self) -> dict[str, tuple[int, bytes]]:
+        """Return time and content of every file, but for locks and memos below `.mlx` and `.dvc/tmp`."""
+        return {
+            path.relative_to(self.root).as_posix(): (path.stat().st_mtime_ns, path.read_bytes())
+            for path in self.root.rglob("*")
+            if path.is_file() and ".mlx" not in path.parts and "tmp" not in path.parts
+        }
+
+    def copy_to(self, folder: Path) -> SmallProject:
+        """Copy the whole project, cache and all."""
+        shutil.copytree(self.root, folder, dirs_exist_ok=True, symlinks=True)
+        return SmallProject(folder)
+
+
+def by_status(result: RunResult) -> dict[str, str]:
+    """Map stage to status."""
+    return {stage.name: stage.status for stage in result.stages}
+
+
+def default_files() -> dict[str, Any]:
+    """Return the files of the usual four-stage project, but for mlx.yaml."""
+    return {
+        "data/raw.json": {"n": 5},
+        "params.yaml": PARAMS,
+        "src/demo/__init__.py": "",
+        "src/demo/steps.py": STEPS,
+        "src/demo/shared.py": SHARED,
+        "scripts/right.py": SCRIPT,
+    }
+
+
+def messages(events: Sequence[Event], kind: type) -> list[str]:
+    """Return the texts of the events of one kind."""
+    return [event.text for event in events if isinstance(event, kind)]  # type: ignore[attr-defined]

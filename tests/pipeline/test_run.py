@@ -1,0 +1,411 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from edits import params
+from small_project import PARAMS, STAGES, STEPS, FreshWorkers, by_status, messages
+
+from mlxkit.errors import DataError, UsageError
+from mlxkit.pipeline.events import StageEnded, StageStarted, Warned
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from small_project import SmallProject
+
+    from mlxkit.pipeline.events import Event
+
+ALL = ("clean", "left", "right", "join")
+
+
+@pytest.fixture
+def light(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `mlx run` use workers that import nothing ahead; what they do is the same."""
+    monkeypatch.setattr("mlxkit.pipeline.run.Workers", FreshWorkers)
+
+
+def statuses(**changed: str) -> dict[str, str]:
+    return {**dict.fromkeys(ALL, "fresh"), **changed}
+
+
+def test_everything_runs_in_order(small: SmallProject) -> None:
+    events: list[Event] = []
+    result = small.run(events=events.append)
+    assert by_status(result) == dict.fromkeys(ALL, "ran")
+    assert small.json("build/joined/sum.json") == 31 + 1500
+    assert small.text("build/joined/deep/größe.txt") == "1500"
+    assert [s.reasons for s in result.stages] == [("never run",)] * 4
+    assert all(s.seconds > 0 for s in result.stages)
+    assert (result.run_id, result.git_commit, result.dirty, result.metrics) == (None, None, False, {})
+    told = [(type(e).__name__, e.name) for e in events if isinstance(e, StageStarted | StageEnded)]
+    for name, needed in (("left", "clean"), ("right", "clean"), ("join", "left"), ("join", "right")):
+        assert told.index(("StageEnded", needed)) < told.index(("StageStarted", name))
+
+
+def test_the_output_of_a_stage_is_in_its_log(small: SmallProject) -> None:
+    result = small.run("clean")
+    assert result.stages[0].log == ".mlx/logs/clean.log"
+    assert small.text(".mlx/logs/clean.log") == "cleaning\n"
+
+
+def test_a_run_with_nothing_to_do_changes_nothing(ran: SmallProject) -> None:
+    before = ran.snapshot()
+    assert by_status(ran.run()) == statuses()
+    assert ran.snapshot() == before
+
+
+def test_a_named_stage_runs_with_what_it_needs(small: SmallProject) -> None:
+    assert by_status(small.run("left")) == {"clean": "ran", "left": "ran"}
+    assert not (small.root / "build/right.txt").exists()
+    assert by_status(small.run("right", "left")) == {"clean": "fresh", "left": "fresh", "right": "ran"}
+
+
+def test_force_runs_the_named_stages_and_nothing_else(ran: SmallProject) -> None:
+    result = ran.run("left", force=True)
+    assert by_status(result) == {"clean": "fresh", "left": "ran"}
+    assert result.stages[1].reasons == ("forced",)
+
+
+def test_force_without_a_name_runs_everything(ran: SmallProject) -> None:
+    assert by_status(ran.run(force=True)) == dict.fromkeys(ALL, "ran")
+    assert ran.dvc_status() == {}
+
+
+def test_a_parameter_reruns_what_uses_it_and_setting_it_back_restores(ran: SmallProject) -> None:
+    ran.write(
+        {"params.yaml": "cleaning: {scale: 3}  # times\nshifting:\n  shift: 1  # plus\n  unused: [1, 2]\n"}
+    )
+    result = ran.run(settings=("shifting.shift=5",))
+    assert by_status(result) == statuses(left="ran", join="ran")
+    assert result.stages[1].reasons == ("shifting.shift: 1 -> 5",)
+    assert ran.text("params.yaml") == (
+        "cleaning: {scale: 3}  # times\nshifting:\n  shift: 5  # plus\n  unused: [1, 2]\n"
+    )
+    assert ran.json("build/joined/sum.json") == 1535
+    result = ran.run(settings=("shifting.shift=1",))
+    assert by_status(result) == statuses(left="restored", join="restored")
+    assert result.stages[1].reasons == ("shifting.shift: 5 -> 1",)
+    assert ran.json("build/joined/sum.json") == 1531
+    assert ran.dvc_status() == {}
+    assert by_status(ran.run()) == statuses()
+
+
+def test_outputs_that_were_deleted_come_back_from_the_cache(ran: SmallProject) -> None:
+    shutil.rmtree(ran.root / "build")
+    result = ran.run()
+    assert by_status(result) == dict.fromkeys(ALL, "restored")
+    assert result.stages[0].reasons == ("build/clean.json was not here",)
+    assert ran.json("build/joined/sum.json") == 1531
+    assert ran.dvc_status() == {}
+
+
+def test_one_output_that_was_deleted_comes_back_alone(ran: SmallProject) -> None:
+    shutil.rmtree(ran.root / "build/joined")
+    assert by_status(ran.run()) == statuses(join="restored")
+    assert by_status(ran.run()) == statuses()
+
+
+def test_an_output_edited_by_hand_is_made_anew(ran: SmallProject) -> None:
+    ran.write({"build/left.json": '{"n": 0}'})
+    result = ran.run()
+    assert by_status(result)["left"] in ("ran", "restored")
+    assert ran.json("build/left.json") == {"n": 31}
+    assert result.stages[1].reasons == ("build/left.json was changed by hand",)
+    assert ran.dvc_status() == {}
+
+
+def test_outputs_that_nobody_has_any_more_are_made_anew(ran: SmallProject) -> None:
+    shutil.rmtree(ran.root / "build")
+    shutil.rmtree(ran.root / ".dvc/cache")
+    result = ran.run()
+    assert by_status(result) == dict.fromkeys(ALL, "ran")
+    assert result.stages[0].reasons == ("build/clean.json is neither here nor in the cache",)
+    assert ran.dvc_status() == {}
+
+
+def test_a_cache_that_was_lost_is_filled_again(ran: SmallProject) -> None:
+    shutil.rmtree(ran.root / ".dvc/cache")
+    assert ran.run().error is None
+    assert ran.dvc_status() == {}
+    shutil.rmtree(ran.root / "build")
+    assert by_status(ran.run()) == dict.fromkeys(ALL, "restored")
+
+
+def test_code_edited_within_the_same_second_counts(
+    ran: SmallProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python itself would take the compiled file of the old code, which has the same size and second."""
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    code = ran.root / "src/demo/shared.py"
+    second = code.stat().st_mtime_ns // 1_000_000_000 * 1_000_000_000
+    for factor in (3, 4):
+        code.write_text(f"def double(value):\n    return value * {factor}\n")
+        os.utime(code, ns=(second + factor * 10_000_000, second + factor * 10_000_000))
+        assert ran.run().error is None
+        assert ran.json("build/left.json") == {"n": 15 * factor + 1}
+
+
+def test_dry_run_tells_and_changes_nothing(ran: SmallProject) -> None:
+    ran.write(params(shifting={"shift": 2, "unused": [1, 2]}))
+    (ran.root / "dvc.yaml").unlink()
+    shutil.rmtree(ran.root / "build/joined")
+    before = ran.snapshot()
+    result = ran.run(dry_run=True)
+    assert by_status(result) == statuses(left="skipped", join="skipped")
+    assert [s.reasons for s in result.stages] == [(), ("shifting.shift: 1 -> 2",), (), ("after left",)]
+    assert ran.snapshot() == before
+
+
+def test_dry_run_knows_what_force_would_do(ran: SmallProject) -> None:
+    result = ran.run("left", dry_run=True, force=True)
+    assert by_status(result) == {"clean": "fresh", "left": "skipped"}
+    assert result.stages[1].reasons == ("forced",)
+
+
+def test_dry_run_takes_no_setting(ran: SmallProject) -> None:
+    with pytest.raises(UsageError) as caught:
+        ran.run(dry_run=True, settings=("shifting.shift=2",))
+    assert caught.value.message == "--dry-run changes nothing, so it takes no --set"
+
+
+def test_independent_stages_run_at_the_same_time(small: SmallProject) -> None:
+    """Each waits for a file of the other: one after the other they would fail."""
+    wait = "touch {0}; for i in $(seq 500); do [ -e {1} ] && exit 0; sleep 0.02; done; exit 9"
+    small.configure(
+        {
+            "one": {"cmd": wait.format("one.txt", "two.txt"), "outputs": ["one.txt"]},
+            "two": {"cmd": wait.format("two.txt", "one.txt"), "outputs": ["two.txt"]},
+        }
+    )
+    assert by_status(small.run(jobs=2)) == {"one": "ran", "two": "ran"}
+    assert small.dvc_status() == {}
+
+
+def test_one_job_is_one_stage_at_a_time(small: SmallProject) -> None:
+    alone = "mkdir busy && touch {0}.txt && rmdir busy"
+    names = ("one", "two", "three")
+    small.configure({n: {"cmd": alone.format(n), "outputs": [f"{n}.txt"]} for n in names})
+    assert by_status(small.run(jobs=1)) == dict.fromkeys(names, "ran")
+
+
+def test_no_jobs_at_all_is_refused(ran: SmallProject) -> None:
+    with pytest.raises(UsageError, match="--jobs must be at least 1, is 0"):
+        ran.run(jobs=0)
+
+
+def track(project: SmallProject, path: str = "data/raw.json") -> None:
+    with project.dvc() as repo:
+        repo.add([str(project.root / path)])
+
+
+def test_changed_raw_data_is_taken_over_as_a_new_version(ran: SmallProject) -> None:
+    track(ran)
+    before = ran.text("data/raw.json.dvc")
+    ran.write({"data/raw.json": {"n": 6}})
+    result = ran.run()
+    assert by_status(result) == dict.fromkeys(ALL, "ran")
+    assert ran.text("data/raw.json.dvc") != before
+    assert ran.dvc_status() == {}
+    (ran.root / "data/raw.json").unlink()
+    ran.write({"params.yaml": {**PARAMS, "cleaning": {"scale": 4}}})
+    assert by_status(ran.run("clean")) == {"clean": "ran"}
+    assert ran.json("build/clean.json") == {"n": 24}
+
+
+def test_raw_data_that_is_not_needed_is_not_fetched(ran: SmallProject) -> None:
+    track(ran)
+    (ran.root / "data/raw.json").unlink()
+    assert by_status(ran.run()) == statuses()
+    assert not (ran.root / "data/raw.json").exists()
+
+
+def test_raw_data_that_is_nowhere_is_a_clear_error(ran: SmallProject) -> None:
+    track(ran)
+    (ran.root / "data/raw.json").unlink()
+    shutil.rmtree(ran.root / ".dvc/cache")
+    error = ran.run(force=True).error
+    assert isinstance(error, DataError)
+    assert error.message == "'data/raw.json' is neither here nor in the cache"
+    assert error.hint == "run `dvc pull 'data/raw.json.dvc'`"
+
+
+def test_raw_data_that_nobody_tracks_is_a_clear_error(small: SmallProject, mlx: Any, light: None) -> None:
+    (small.root / "data/raw.json").unlink()
+    result = mlx("run")
+    assert result.code == 2
+    assert result.err.endswith(
+        "error: stage 'clean' reads 'data/raw.json', which is not there\n"
+        "hint: put the file there, or run `dvc pull 'data/raw.json'`\n"
+    )
+
+
+def test_data_and_outputs_come_from_a_remote(ran: SmallProject, tmp_path: Path) -> None:
+    track(ran)
+    remote = f"['remote \"box\"']\n    url = {tmp_path}/box\n[core]\n    remote = box\n"
+    ran.write({".dvc/config.local": remote})
+    with ran.dvc() as repo:
+        repo.push()
+    for gone in (".dvc/cache", "build"):
+        shutil.rmtree(ran.root / gone)
+    (ran.root / "data/raw.json").unlink()
+    assert ran.reasons() == {}
+    assert by_status(ran.run()) == dict.fromkeys(ALL, "restored")
+    assert ran.json("build/joined/sum.json") == 1531
+    ran.write({"src/demo/steps.py": STEPS + "# edited\n"})
+    assert by_status(ran.run("clean")) == {"clean": "ran"}
+
+
+def test_a_stage_less_and_its_output_stay_out_of_the_way(ran: SmallProject) -> None:
+    ran.configure({name: stage for name, stage in STAGES.items() if name != "join"})
+    assert by_status(ran.run()) == {"clean": "fresh", "left": "fresh", "right": "fresh"}
+    ran.configure(STAGES)
+    assert by_status(ran.run()) == statuses()
+
+
+def test_a_failed_stage_may_be_tried_again(small: SmallProject) -> None:
+    small.configure(
+        {
+            "flaky": {
+                # The mark is no output, which is removed before every attempt.
+                "cmd": "[ -e mark ] && echo 1 > out.txt || { touch mark; echo trouble; exit 3; }",
+                "outputs": ["out.txt"],
+                "retries": 1,
+            }
+        }
+    )
+    events: list[Event] = []
+    assert by_status(small.run(events=events.append)) == {"flaky": "ran"}
+    assert messages(events, Warned) == [
+        "flaky failed, trying again (1 of 1): stage 'flaky' ended with exit code 3"
+    ]
+    assert [e.attempt for e in events if isinstance(e, StageStarted)] == [1, 2]
+
+
+def test_retries_end(small: SmallProject) -> None:
+    small.configure({"bad": {"cmd": "echo x >> tries; exit 3", "outputs": ["out.txt"], "retries": 2}})
+    assert by_status(small.run()) == {"bad": "failed"}
+    assert small.text("tries") == "x\n" * 3
+
+
+def test_a_path_with_spaces_and_umlauts(
+    small: SmallProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = small.copy_to(tmp_path / "mein größtes Projekt; $HOME 'x'")
+    monkeypatch.chdir(other.root)
+    assert by_status(other.run()) == dict.fromkeys(ALL, "ran")
+    assert other.dvc_status() == {}
+    (other.root / "dvc.lock").unlink()
+    shutil.rmtree(other.root / ".dvc/cache")
+    assert sorted(other.dvc_repro()) == sorted(ALL)
+    assert other.reasons() == {}
+
+
+def test_it_works_from_a_subfolder_and_from_anywhere(
+    small: SmallProject, mlx: Any, light: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(small.root / "src/demo")
+    assert mlx("run", "--json", "left").json["stages"][1]["status"] == "ran"
+    monkeypatch.chdir(tmp_path)
+    document = mlx("run", "-C", small.root, "--json").json
+    assert [s["status"] for s in document["stages"]] == ["fresh", "fresh", "ran", "ran"]
+
+
+def test_without_git(small: SmallProject, mlx: Any, light: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = small.root / "bin"
+    folder.mkdir()
+    for tool in ("sh", "python", "touch"):
+        found = shutil.which(tool)
+        assert found is not None
+        (folder / tool).symlink_to(found)
+    monkeypatch.setenv("PATH", str(folder))
+    document = mlx("run", "left", "--json").json
+    assert (document["git_commit"], document["dirty"]) == (None, False)
+    assert [s["status"] for s in document["stages"]] == ["ran", "ran"]
+
+
+def test_git_state_is_part_of_the_answer(small: SmallProject, mlx: Any, light: None) -> None:
+    def git(*arguments: str) -> str:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        done = subprocess.run(["git", *identity, *arguments], cwd=small.root, capture_output=True, check=True)
+        return done.stdout.decode().strip()
+
+    small.write({".gitignore": "/build\n/.mlx\n/.dvc\n__pycache__\n"})
+    git("init", "-q", "-b", "main")
+    small.check_fix()
+    git("add", "-A")
+    git("commit", "-q", "-m", "start")
+    document = mlx("run", "left", "--json").json
+    assert (document["git_commit"], document["dirty"]) == (git("rev-parse", "HEAD"), False)
+    small.write({"src/demo/new.py": ""})
+    assert mlx("run", "left", "--json").json["dirty"] is True
+
+
+def test_the_answer_is_a_table_or_a_document(small: SmallProject, mlx: Any, light: None) -> None:
+    result = mlx("run", "right", "--json")
+    assert list(result.json) == ["run_id", "git_commit", "dirty", "environment", "stages", "metrics"]
+    for stage in result.json["stages"]:
+        assert list(stage) == ["name", "status", "seconds", "reasons", "log"]
+    assert result.json["environment"] == "dev"
+    assert result.err == ""
+    result = mlx("run", "left")
+    lines = result.out.splitlines()
+    assert lines[0].split() == ["stage", "status", "time", "memory", "because"]
+    assert lines[1].split() == ["clean", "fresh"]
+    assert lines[2].split()[:2] == ["left", "ran"]
+    assert lines[2].endswith("never run")
+    assert result.err.splitlines()[0] == "left: running (never run)"
+    assert result.err.splitlines()[1].startswith("left: ran in ")
+    assert mlx("run", "left").out.startswith("everything is up to date (")
+    assert mlx("run", "left", "--dry-run", "--force").out == (
+        "stage  status     time  memory  because\nclean  fresh\nleft   would run                forced\n"
+    )
+
+
+def test_the_output_of_stages_never_reaches_the_answer(small: SmallProject, mlx: Any, light: None) -> None:
+    loud = "echo OUT; echo ERR >&2; python scripts/right.py"
+    small.change_stage("right", cmd=loud)
+    result = mlx("run", "right", "--json")
+    assert "OUT" not in result.out
+    assert (result.code, result.err) == (0, "")
+    small.change_stage("right", cmd=f"{loud} ")
+    result = mlx("run", "right", "--verbose")
+    assert "OUT" not in result.out
+    assert "OUT\nERR\n" in result.err
+    small.change_stage("right", cmd=f"true; {loud}")
+    result = mlx("run", "right", "--quiet")
+    assert (result.out, result.err) == ("", "")
+
+
+def test_a_stage_may_not_run_elsewhere_yet(small: SmallProject, mlx: Any, light: None) -> None:
+    small.configure({**STAGES, "left": {**STAGES["left"], "on": "box"}}, targets={"box": {"ssh": "box"}})
+    result = mlx("run")
+    assert (result.code, result.err) == (
+        2,
+        "error: stage 'left' is to run on 'box', and this version runs stages on this machine only\n"
+        "hint: run `mlx run left --on local`\n",
+    )
+    assert mlx("run", "left", "--on", "local", "-q").code == 0
+
+
+def test_unknown_stage_and_setting(ran: SmallProject, mlx: Any, light: None) -> None:
+    before = ran.snapshot()
+    result = mlx("run", "joint")
+    assert (result.code, result.err) == (
+        2,
+        "error: there is no stage 'joint', did you mean 'join'?\n"
+        "  mlx.yaml has clean, left, right, join\n"
+        "hint: run `mlx status`\n",
+    )
+    result = mlx("run", "--set", "shifting.shft=2")
+    assert result.code == 2
+    assert result.err.startswith(
+        "error: params.yaml has no parameter 'shifting.shft', did you mean 'shifting.shift'?\n"
+    )
+    assert mlx("train").err == (
+        "error: mlx.yaml has no stage of kind 'train'\nhint: add `train:` below `stages:`\n"
+    )
+    assert ran.snapshot() == before

@@ -1,0 +1,203 @@
+"""`mlx run` as a process of its own: interrupted, killed, beside another one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from small_project import STAGES, by_status, messages
+
+from mlxkit.errors import LockTimeout
+from mlxkit.pipeline.events import Waiting
+from mlxkit.pipeline.lock import run_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from small_project import SmallProject
+
+    from mlxkit.pipeline.events import Event
+
+# Says who it is, has a child, and waits for a file that only a test writes.
+CHILD = "echo $$ > child.pid; while [ ! -e go ]; do sleep 0.05; done"
+LONG = f"echo $$ > long.pid; sh -c '{CHILD}'; echo 1 > long.txt"
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+    """Wait for something that other processes bring about."""
+    pause = threading.Event()
+    until = time.monotonic() + seconds
+    while not (result := condition()) and time.monotonic() < until:
+        pause.wait(0.02)
+    return result
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        if sys.platform == "linux":
+            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+                return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+    return True
+
+
+def pid_in(path: Path) -> int:
+    text = eventually(lambda: path.exists() and path.read_text())
+    assert text, f"{path.name} was not written"
+    return int(text)
+
+
+class Running:
+    """`mlx run` under way in a project whose last stage waits."""
+
+    def __init__(self, project: SmallProject, *arguments: str) -> None:
+        self.project = project
+        self.process = subprocess.Popen(
+            ["mlx", "run", *arguments],
+            cwd=project.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def stage_pids(self) -> list[int]:
+        return [pid_in(self.project.root / name) for name in ("long.pid", "child.pid")]
+
+    def end(self) -> tuple[int, str, str]:
+        out, err = self.process.communicate(timeout=60)
+        return self.process.returncode, out, err
+
+
+@pytest.fixture
+def long(small: SmallProject) -> SmallProject:
+    """A quick stage, one that waits, and one behind it."""
+    stages = {
+        "quick": STAGES["clean"],
+        "long": {"cmd": LONG, "inputs": ["build/clean.json"], "outputs": ["long.txt"]},
+        "after": {"cmd": "cp long.txt after.txt", "inputs": ["long.txt"], "outputs": ["after.txt"]},
+    }
+    return small.configure(stages)
+
+
+@pytest.fixture
+def run_long(long: SmallProject) -> Iterator[Callable[..., Running]]:
+    started: list[Running] = []
+
+    def start(*arguments: str) -> Running:
+        started.append(Running(long, *arguments))
+        return started[-1]
+
+    yield start
+    for running in started:
+        if running.process.poll() is None:
+            running.process.kill()
+        running.process.wait()
+        for stream in (running.process.stdout, running.process.stderr):
+            assert stream is not None
+            stream.close()
+
+
+def test_ctrl_c_ends_the_stage_and_keeps_what_finished(
+    long: SmallProject, run_long: Callable[..., Running]
+) -> None:
+    running = run_long("--json")
+    pids = running.stage_pids()
+    running.process.send_signal(signal.SIGINT)
+    code, out, err = running.end()
+    assert code == 130
+    assert "Traceback" not in err
+    document = json.loads(out)
+    assert [s["status"] for s in document["stages"]] == ["ran", "failed", "skipped"]
+    assert document["stages"][1]["reasons"] == ["interrupted"]
+    assert document["error"]["kind"] == "interrupted"
+    assert document["error"]["message"] == "interrupted; what had finished is kept"
+    assert document["error"]["hint"] == "run `mlx run --json`"
+    assert eventually(lambda: not any(map(is_running, pids)))
+    assert long.states()["quick"].state == "fresh"
+    long.write({"go": ""})
+    assert by_status(long.run()) == {"quick": "fresh", "long": "ran", "after": "ran"}
+
+
+def test_kill_leaves_no_process_and_no_half_made_state(
+    long: SmallProject, run_long: Callable[..., Running]
+) -> None:
+    running = run_long()
+    pids = running.stage_pids()
+    running.process.kill()
+    assert running.end()[0] == -signal.SIGKILL
+    assert eventually(lambda: not any(map(is_running, pids)))
+    assert long.states()["quick"].state == "fresh"
+    assert long.states()["long"].state == "never"
+    long.write({"go": ""})
+    # The lock went with its holder: nothing to clean up.
+    assert by_status(long.run()) == {"quick": "fresh", "long": "ran", "after": "ran"}
+    assert long.dvc_status() == {}
+
+
+def test_a_second_run_waits_and_says_for_whom(long: SmallProject, run_long: Callable[..., Running]) -> None:
+    first = run_long()
+    first.stage_pids()
+    events: list[Event] = []
+
+    def free_the_first(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, Waiting):
+            long.write({"go": ""})
+
+    result = long.run(events=free_the_first)
+    assert by_status(result) == {"quick": "fresh", "long": "fresh", "after": "fresh"}
+    (text,) = messages(events, Waiting)
+    assert text.startswith(f"waiting for another run in this project (process {first.process.pid}, since 20")
+    assert first.end()[0] == 0
+
+
+def test_a_second_run_gives_up_in_the_end(
+    long: SmallProject, mlx: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLX_LOCK_TIMEOUT", "0.1")
+    with run_lock(long.root / ".mlx/run.lock", lambda event: None):
+        result = mlx("run")
+        # Looking takes no lock.
+        assert mlx("status").code == 0
+        assert mlx("run", "--dry-run").code == 0
+    assert result.code == 5
+    lines = result.err.splitlines()
+    assert lines[0].startswith(f"waiting for another run in this project (process {os.getpid()}, since ")
+    assert lines[1] == "error: another run in this project does not end"
+    assert lines[2].startswith(f"  process {os.getpid()}, since ")
+    assert lines[3] == "hint: wait for it, or end it; set MLX_LOCK_TIMEOUT to wait longer"
+
+
+def test_a_lock_tells_when_its_holder_has_just_started(tmp_path: Path) -> None:
+    path = tmp_path / "run.lock"
+    events: list[Event] = []
+    with run_lock(path, events.append):
+        path.write_text("")
+        with pytest.raises(LockTimeout) as caught, run_lock(path, events.append, deadline=0):
+            pass
+    assert caught.value.context == ("it has just started",)
+    assert messages(events, Waiting) == ["waiting for another run in this project (it has just started)"]
+    with run_lock(path, events.append, deadline=0):
+        assert json.loads(path.read_text())["pid"] == os.getpid()
+    assert path.read_text() == ""
+
+
+def test_the_installed_command_runs_a_project(small: SmallProject) -> None:
+    """The template of libraries included, which most tests here do without."""
+    done = subprocess.run(
+        ["mlx", "run", "--verbose"], cwd=small.root, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "cleaning" in done.stderr, "cleaning" in done.stdout) == (0, True, False)
+    assert small.json("build/joined/sum.json") == 1531
+    assert small.dvc_status() == {}

@@ -1,0 +1,513 @@
+"""Every way to get mlx.yaml wrong that we could think of, and the exact line the user reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Churn
+
+TRAIN = "call: churn.model:train"
+FIGURES = "cmd: python -m churn.figures"
+FIRST_GATE = "- {metric: roc_auc, min: 0.8}"
+NAME_RULE = "a name may hold letters, digits, '-' and '_', and starts with a letter"
+OUTSIDE = "must be a path inside the project, relative to its root"
+
+SHAPE = {
+    "unknown key of a stage": (
+        (TRAIN, "cal: churn.model:train"),
+        ["19:5 stages.train.cal: unknown key, did you mean 'call'?"],
+    ),
+    "unknown key at the top": (
+        ("promote:", "promot:"),
+        ["29:1 promot: unknown key, did you mean 'promote'?"],
+    ),
+    "unknown key like no other": (("drift:", "xyz: 1\ndrift:"), ["33:1 xyz: unknown key"]),
+    "key twice": (
+        ("task: classification", "task: classification\ntarget: Label"),
+        ["6:1 target: this key stands here twice"],
+    ),
+    "stage twice": (("  evaluate: {}", "  train: {}"), ["23:3 stages.train: this key stands here twice"]),
+    "text for a list": (("[split]", "split"), ["17:5 stages.features.params: must be a list, is 'split'"]),
+    "text for a mapping": (
+        ("inputs: {raw: data/raw.csv}", "inputs: data/raw.csv"),
+        ["11:5 stages.prepare.inputs: must be a mapping or a list, is 'data/raw.csv'"],
+    ),
+    "list for a path": (
+        ("{raw: data/raw.csv}", "{raw: [data/raw.csv]}"),
+        ["11:14 stages.prepare.inputs.raw: must be text, is a list"],
+    ),
+    "mapping in a list of paths": (
+        ("[reports/figures]", "[{figures: reports/figures}]"),
+        ["27:15 stages.figures.outputs[0]: must be text, is a mapping"],
+    ),
+    "list for a gate": (
+        (FIRST_GATE, "- [roc_auc, 0.8]"),
+        ["31:7 promote.gates[0]: must be a mapping, is a list"],
+    ),
+    "text for a number": (
+        ("min: 0.8", "min: high"),
+        ["31:25 promote.gates[0].min: must be a number, is 'high'"],
+    ),
+    "number in quotes": (
+        ("min: 0.8", 'min: "0.8"'),
+        ["31:25 promote.gates[0].min: must be a number, is '0.8'; remove the quotes"],
+    ),
+    "not a number": (
+        ("min: 0.8", "min: .nan"),
+        ["31:25 promote.gates[0].min: must be a number, is '.nan'"],
+    ),
+    "infinite": (("min: 0.8", "min: .inf"), ["31:25 promote.gates[0].min: must be a number, is '.inf'"]),
+    "boolean for a number": (
+        ("min: 0.8", "min: true"),
+        ["31:25 promote.gates[0].min: must be a number, is 'true'"],
+    ),
+    "no value": (
+        ("targets:\n  gpu: {ssh: gpu-box}", "targets:"),
+        ["35:1 targets: must be a mapping, is empty"],
+    ),
+    "label without a value": (("positive: Yes", "positive:"), ["6:1 positive: must be a label, is empty"]),
+    "required key missing": (
+        ("target: Churn\n", ""),
+        ["1:1 target: missing; column that the model predicts"],
+    ),
+    "required key of a gate missing": (
+        (FIRST_GATE, "- {min: 0.8}"),
+        ["31:7 promote.gates[0].metric: missing; name of a metric that `evaluate` writes"],
+    ),
+    "required key of a target missing": (
+        ("{ssh: gpu-box}", "{gpus: 1}"),
+        ["36:3 targets.gpu.ssh: missing; host, as `ssh` knows it"],
+    ),
+    "misspelt choice": (
+        ("task: classification", "task: classificationn"),
+        [
+            "4:1 task: must be 'classification' or 'regression', is 'classificationn', "
+            "did you mean 'classification'?"
+        ],
+    ),
+    "unknown kind": (
+        (FIGURES, f"kind: trainn\n    {FIGURES}"),
+        ["25:5 stages.figures.kind: must be 'train' or 'evaluate', is 'trainn', did you mean 'train'?"],
+    ),
+    "beats somebody else": (
+        ("beats: champion", "beats: me"),
+        ["32:25 promote.gates[1].beats: must be 'champion', is 'me'"],
+    ),
+    "confidence out of range": (
+        ("confidence: 0.9", "confidence: 95"),
+        ["32:42 promote.gates[1].confidence: must be between 0.5 and 1, is 95"],
+    ),
+    "confidence at its bound": (
+        ("confidence: 0.9", "confidence: 1.0"),
+        ["32:42 promote.gates[1].confidence: must be between 0.5 and 1, is 1.0"],
+    ),
+    "share out of range": (
+        ("max_share: 0.3", "max_share: 30"),
+        ["33:9 drift.max_share: must be between 0 and 1, is 30"],
+    ),
+    "project that is no name": (
+        ("project: churn", "project: my churn"),
+        [f"2:1 project: 'my churn' is no name: {NAME_RULE}"],
+    ),
+    "stage that is no name": (("  figures:", "  my figures:"), [f"24:3 stages.my figures: {NAME_RULE}"]),
+    "package that is no name": (
+        ("package: churn", "package: my-churn"),
+        [
+            "3:1 package: 'my-churn' is no name: "
+            "a name may hold letters, digits and '_', and does not start with a digit"
+        ],
+    ),
+    "variable that is no name": (
+        (FIGURES, f"env: {{MY-VAR: x}}\n    {FIGURES}"),
+        [
+            "25:11 stages.figures.env.MY-VAR: "
+            "a name may hold letters, digits and '_', and does not start with a digit"
+        ],
+    ),
+    "function without a colon": (
+        (TRAIN, "call: churn.model.train"),
+        [
+            "19:5 stages.train.call: 'churn.model.train' does not have the right form, "
+            "such as 'churn.models.train_model:train_model'"
+        ],
+    ),
+    "timeout in words": (
+        (FIGURES, f"timeout: 5 minutes\n    {FIGURES}"),
+        ["25:5 stages.figures.timeout: '5 minutes' does not have the right form, such as '30m'"],
+    ),
+    "timeout of nothing": (
+        (FIGURES, f"timeout: 0s\n    {FIGURES}"),
+        ["25:5 stages.figures.timeout: must be more than 0"],
+    ),
+    "retries that are not whole": (
+        (FIGURES, f"retries: 1.5\n    {FIGURES}"),
+        ["25:5 stages.figures.retries: must be a whole number, is '1.5'"],
+    ),
+    "version zero": (("mlx: 1", "mlx: 0"), ["1:1 mlx: must be at least 1, is 0"]),
+}
+
+RULES = {
+    "no stages": (
+        (
+            "stages:\n  prepare:",
+            "stages: {}\nx:\n  prepare:",
+        ),
+        ["8:1 stages: has no stage", "9:1 x: unknown key"],
+    ),
+    "neither call nor cmd": (
+        (f"    {FIGURES}\n", ""),
+        ["24:3 stages.figures: needs 'call' (a Python function) or 'cmd' (a command)"],
+    ),
+    "both call and cmd": (
+        (FIGURES, f"call: churn.data:prepare\n    {FIGURES}"),
+        ["26:5 stages.figures.cmd: a stage has either 'call' or 'cmd', not both"],
+    ),
+    "train with cmd": (
+        (TRAIN, "cmd: python train.py"),
+        ["19:5 stages.train.cmd: a stage of kind 'train' needs a function: use 'call'"],
+    ),
+    "two train stages": (
+        ("call: churn.data:prepare", "kind: train\n    call: churn.data:prepare"),
+        ["19:3 stages.train: 'prepare' is the train stage already; give one of them another kind"],
+    ),
+    "train without outputs": (
+        ("    outputs: {model: models/churn}\n", ""),
+        ["18:3 stages.train.outputs: a train stage needs an output for the model"],
+    ),
+    "function without outputs": (
+        ("    outputs: {rows: data/rows.csv}\n", ""),
+        ["9:3 stages.prepare.outputs: has no outputs, so nothing would come of it"],
+    ),
+    "nothing to evaluate": (
+        ("  train:\n", "  fit:\n"),
+        ["23:3 stages.evaluate.inputs: there is no train stage whose model it could evaluate"],
+    ),
+    "no test rows": (
+        ("test: data/test.csv", "holdout: data/test.csv"),
+        ["23:3 stages.evaluate.inputs: no stage has an output named 'test'; name the rows here"],
+    ),
+    "module that does not exist": (
+        (TRAIN, "call: churn.modl:train"),
+        ["19:5 stages.train.call: there is no module 'churn.modl' in src/, did you mean 'churn.model'?"],
+    ),
+    "module named function": (
+        (TRAIN, "call: churn.figures_function:train"),
+        [
+            "19:5 stages.train.call: "
+            "there is no module 'churn.figures_function' in src/, did you mean 'churn.figures'?"
+        ],
+    ),
+    "function that does not exist": (
+        (TRAIN, "call: churn.model:trainn"),
+        [
+            "19:5 stages.train.call: there is no function 'trainn' in src/churn/model.py, "
+            "did you mean 'train'?"
+        ],
+    ),
+    "module with a syntax error": (
+        (TRAIN, "call: churn.broken:train"),
+        ["19:5 stages.train.call: src/churn/broken.py:3 is not valid Python: invalid syntax"],
+    ),
+    "parameter that nothing gives": (
+        ("inputs: {train: data/train.csv}", "inputs: {rows: data/train.csv}"),
+        ["19:5 stages.train.call: parameter 'train' is given by no input, output or parameter"],
+    ),
+    "parameter almost given": (
+        ("inputs: {train: data/train.csv}", "inputs: {trainn: data/train.csv}"),
+        [
+            "19:5 stages.train.call: parameter 'train' is given by no input, output or parameter, "
+            "did you mean 'trainn'?"
+        ],
+    ),
+    "parameter in a group that is not listed": (
+        ("    params: [model]\n", ""),
+        [
+            "19:5 stages.train.call: parameter 'depth' is given by no input, output or parameter; "
+            "params.yaml has it: add 'model' to 'params'"
+        ],
+    ),
+    "name with two sources": (
+        ("inputs: {train: data/train.csv}", "inputs: {train: data/train.csv, depth: data/depth.csv}"),
+        [
+            "19:5 stages.train.call: "
+            "parameter 'depth' has two sources: input 'depth' and parameter 'model.depth'"
+        ],
+    ),
+    "group that does not exist": (
+        ("params: [model]", "params: [modelx]"),
+        ["22:14 stages.train.params[0]: params.yaml has no group 'modelx', did you mean 'model'?"],
+    ),
+    "target that does not exist": (
+        (TRAIN, f"on: gup\n    {TRAIN}"),
+        ["19:5 stages.train.on: there is no target 'gup', did you mean 'gpu'?"],
+    ),
+    "target like no other": (
+        (TRAIN, f"on: cluster\n    {TRAIN}"),
+        [
+            "19:5 stages.train.on: "
+            "there is no target 'cluster'; add it below 'targets': `cluster: {ssh: HOST}`"
+        ],
+    ),
+    "two stages with one output": (
+        ("[reports/figures]", "[data/train.csv]"),
+        ["27:15 stages.figures.outputs[0]: 'data/train.csv' is already an output of 'features'"],
+    ),
+    "one stage with one output twice": (
+        ("test: data/test.csv", "test: data/train.csv"),
+        ["16:38 stages.features.outputs.test: 'data/train.csv' is already an output of 'features'"],
+    ),
+    "overlapping outputs": (
+        ("[reports/figures]", "[reports]"),
+        [
+            "27:15 stages.figures.outputs[0]: "
+            "'reports' and 'reports/metrics.json' of 'evaluate' lie one inside the other"
+        ],
+    ),
+    "output that is an input": (
+        ("inputs: {raw: data/raw.csv}", "inputs: {raw: data/rows.csv}"),
+        ["12:15 stages.prepare.outputs.rows: 'data/rows.csv' is also an input of this stage"],
+    ),
+    "output in an input": (
+        (
+            "inputs: [data/rows.csv]\n    outputs: [reports/figures]",
+            "inputs: [maps]\n    outputs: [maps/all]",
+        ),
+        ["27:15 stages.figures.outputs[0]: 'maps/all' lies in 'maps', an input of this stage"],
+    ),
+    "cycle": (
+        ("inputs: {raw: data/raw.csv}", "inputs: {raw: models/churn}"),
+        ["9:3 stages.prepare: the stages need each other: prepare -> features -> train -> prepare"],
+    ),
+    "path above the project": (
+        ("data/raw.csv", "../raw.csv"),
+        [f"11:14 stages.prepare.inputs.raw: '../raw.csv' {OUTSIDE}"],
+    ),
+    "path that climbs out": (
+        ("data/raw.csv", "data/../../raw.csv"),
+        [f"11:14 stages.prepare.inputs.raw: 'data/../../raw.csv' {OUTSIDE}"],
+    ),
+    "absolute path": (
+        ("data/raw.csv", "/data/raw.csv"),
+        [f"11:14 stages.prepare.inputs.raw: '/data/raw.csv' {OUTSIDE}"],
+    ),
+    "path at home": (
+        ("data/raw.csv", "~/raw.csv"),
+        [f"11:14 stages.prepare.inputs.raw: '~/raw.csv' {OUTSIDE}"],
+    ),
+    "the whole project as an output": (
+        ("[reports/figures]", "[.]"),
+        [f"27:15 stages.figures.outputs[0]: '.' {OUTSIDE}"],
+    ),
+    "path with detours": (
+        ("data/raw.csv", "./data//raw.csv"),
+        ["11:14 stages.prepare.inputs.raw: write './data//raw.csv' as 'data/raw.csv'"],
+    ),
+    "sources as an output": (
+        ("[reports/figures]", "[src/churn]"),
+        ["27:15 stages.figures.outputs[0]: 'src/churn' is the project's own, and no place for an output"],
+    ),
+    "output below .git": (
+        ("[reports/figures]", "[.git/hooks]"),
+        ["27:15 stages.figures.outputs[0]: '.git/hooks' is the project's own, and no place for an output"],
+    ),
+    "code that does not exist": (
+        (FIGURES, f"code: [plots.R]\n    {FIGURES}"),
+        ["25:12 stages.figures.code[0]: there is no file 'plots.R'"],
+    ),
+    "gate that asks for nothing": (
+        (FIRST_GATE, "- {metric: f1}"),
+        ["31:7 promote.gates[0]: needs one of 'min', 'max' and 'beats'"],
+    ),
+    "gate that asks for two things": (
+        (FIRST_GATE, "- {metric: f1, min: 0.8, beats: champion}"),
+        ["31:7 promote.gates[0]: has 'min' and 'beats'; write one gate for each"],
+    ),
+    "confidence without a champion": (
+        (FIRST_GATE, "- {metric: f1, min: 0.8, confidence: 0.9}"),
+        ["31:30 promote.gates[0].confidence: only a 'beats' gate has a confidence"],
+    ),
+    "environment that does not exist": (
+        ("requires: staging", "requires: stagin"),
+        ["34:51 environments.production.requires: there is no environment 'stagin', did you mean 'staging'?"],
+    ),
+    "environments in a circle": (
+        ("dev: {}", "dev: {requires: dev}"),
+        ["34:16 environments.dev: the environments require each other: dev -> dev"],
+    ),
+    "environment named latest": (
+        ("dev: {}", "Latest: {}"),
+        ["34:16 environments.Latest: MLflow does not take 'Latest' as an alias; choose another name"],
+    ),
+    "environment named like a version": (
+        ("dev: {}", "v3: {}"),
+        ["34:16 environments.v3: MLflow does not take 'v3' as an alias; choose another name"],
+    ),
+    "positive label in a regression": (
+        ("task: classification", "task: regression"),
+        ["6:1 positive: only a classification has a positive label"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("edit", "lines"), [*SHAPE.values(), *RULES.values()], ids=[*SHAPE, *RULES])
+def test_problem(churn: Churn, edit: tuple[str, str], lines: list[str]) -> None:
+    error = churn.edit(edit).error()
+    assert list(error.context) == [f"mlx.yaml:{line}" for line in lines]
+    count = "a problem" if len(lines) == 1 else f"{len(lines)} problems"
+    assert error.message == f"mlx.yaml has {count}"
+    assert error.hint == "edit mlx.yaml, then run `mlx check`"
+
+
+SYNTAX = {
+    "tab": (
+        ("    call: churn.data:prepare", "\tcall: churn.data:prepare"),
+        "10:1 a tab cannot indent; use spaces",
+    ),
+    "at sign": (("target: Churn", "target: @label"), "5:9 text cannot start with '@'; put it in quotes"),
+    "colon in text": (
+        ("target: Churn", "target: a: b"),
+        "5:10 this ':' cannot stand here; check the indentation, or put the text in quotes",
+    ),
+    "wrong indentation": (
+        ("target: Churn", " target: Churn"),
+        "5:8 this ':' cannot stand here; check the indentation, or put the text in quotes",
+    ),
+    "no space after a colon": (
+        ("dev: {}", "dev:{}"),
+        "34:19 this ':' cannot stand here; write a space after it, or put the text in quotes",
+    ),
+    "bracket left open": (
+        ("[split]", "[split"),
+        "18:8 did not find expected ',' or ']' (while parsing a flow sequence from line 17)",
+    ),
+    "quote left open": (
+        ("target: Churn", 'target: "Churn'),
+        "37:1 found unexpected end of stream (while scanning a quoted scalar from line 5)",
+    ),
+    "second document": (
+        ("drift:", "---\ndrift:"),
+        "33:1 a second document starts here; there may be only one",
+    ),
+    "control character": (("target: Churn", "target: Ch\burn"), "5:11 the character U+0008 is not allowed"),
+    "alias loop": (("drift: {max_share: 0.3}", "drift: &a {max_share: *a}"), "33:8 an alias contains itself"),
+    "alias of nothing": (("drift: {max_share: 0.3}", "drift: *a"), "33:8 found undefined alias"),
+    "tag": (
+        ("target: Churn", "target: !label Churn"),
+        "5:9 could not determine a constructor for the tag '!label'",
+    ),
+    "timestamp out of range": (
+        ("target: Churn", "target: 2026-13-45"),
+        "5:9 '2026-13-45' is no valid timestamp; put it in quotes if it is meant as text",
+    ),
+    "boolean that is none": (
+        ("target: Churn", "target: !!bool maybe"),
+        "5:9 'maybe' is no valid bool; put it in quotes if it is meant as text",
+    ),
+    "list as a key": (("target: Churn", "? [a, b]\n: 1"), "5:3 a key must be plain text"),
+}
+
+
+@pytest.mark.parametrize(("edit", "line"), SYNTAX.values(), ids=SYNTAX)
+def test_not_yaml(churn: Churn, edit: tuple[str, str], line: str) -> None:
+    error = churn.edit(edit).error()
+    assert error.message == "mlx.yaml is not valid YAML"
+    assert error.context == (f"mlx.yaml:{line}",)
+    assert error.hint == "edit mlx.yaml, then run `mlx check`"
+
+
+def test_not_utf_8(churn: Churn) -> None:
+    error = churn.write("mlx: 1\nproject: Stückzahl\n".encode("latin-1")).error()
+    assert error.message == "mlx.yaml is not UTF-8 text"
+    assert error.context == ("mlx.yaml:2:12 the byte 0xfc is not UTF-8",)
+    assert error.hint == "save mlx.yaml as UTF-8"
+
+
+@pytest.mark.parametrize("content", ["", "# nothing yet\n", "\ufeff"], ids=["empty", "comment", "mark"])
+def test_empty(churn: Churn, content: str) -> None:
+    error = churn.write(content).error()
+    assert error.message == "mlx.yaml is empty"
+    assert error.hint == "run `mlx init NAME` in a new folder and compare"
+
+
+@pytest.mark.parametrize(("content", "what"), [("churn\n", "'churn'"), ("- churn\n", "a list")])
+def test_no_mapping(churn: Churn, content: str, what: str) -> None:
+    assert churn.write(content).problems() == [f"mlx.yaml:1:1 must be a mapping, is {what}"]
+
+
+def test_no_file_but_a_folder(churn: Churn) -> None:
+    (churn.root / "mlx.yaml").unlink()
+    (churn.root / "mlx.yaml").mkdir()
+    error = churn.error()
+    assert error.message == "mlx.yaml cannot be read: Is a directory"
+    assert error.context == (str(churn.root / "mlx.yaml"),)
+
+
+def test_newer_version_is_not_judged_further(churn: Churn) -> None:
+    error = churn.edit(("mlx: 1", "mlx: 2"), ("drift:", "drifts:")).error()
+    assert error.message == "mlx.yaml is of version 2; this mlx reads version 1"
+    assert error.context == ("mlx.yaml:1:1 mlx: is 2",)
+    assert error.hint == "upgrade mlx: `pip install --upgrade mlxkit`"
+
+
+def test_every_missing_key(churn: Churn) -> None:
+    assert churn.write("mlx: 1\n").problems() == [
+        "mlx.yaml:1:1 package: missing; import package under `src/`",
+        "mlx.yaml:1:1 project: missing; name of the project, its MLflow experiment and its registered model",
+        "mlx.yaml:1:1 stages: missing; the pipeline",
+        "mlx.yaml:1:1 target: missing; column that the model predicts",
+        "mlx.yaml:1:1 task: missing; what the model predicts",
+    ]
+
+
+def test_all_problems_at_once_in_the_order_of_the_file(churn: Churn) -> None:
+    """Wrong shapes do not hide broken rules elsewhere, and no problem is made up because of another."""
+    churn.edit(
+        ("task: classification", "task: classificationn"),
+        ("churn.data:prepare", "churn.dta:prepare"),
+        ("[split]", "split"),
+        (TRAIN, f"on: gup\n    {TRAIN}"),
+        (FIGURES, f"cmds: x\n    {FIGURES}"),
+        ("requires: staging", "requires: stagin"),
+        ("max_share: 0.3", "max_share: 3"),
+    )
+    assert churn.problems() == [
+        "mlx.yaml:4:1 task: must be 'classification' or 'regression', is 'classificationn', "
+        "did you mean 'classification'?",
+        "mlx.yaml:10:5 stages.prepare.call: there is no module 'churn.dta' in src/, "
+        "did you mean 'churn.data'?",
+        "mlx.yaml:17:5 stages.features.params: must be a list, is 'split'",
+        "mlx.yaml:19:5 stages.train.on: there is no target 'gup', did you mean 'gpu'?",
+        "mlx.yaml:26:5 stages.figures.cmds: unknown key, did you mean 'cmd'?",
+        "mlx.yaml:35:9 drift.max_share: must be between 0 and 1, is 3",
+        "mlx.yaml:36:51 environments.production.requires: there is no environment 'stagin', "
+        "did you mean 'staging'?",
+    ]
+
+
+def test_a_broken_part_is_not_missed_by_what_needs_it(churn: Churn) -> None:
+    churn.edit(
+        (TRAIN, f"on: gpu\n    {TRAIN}"),
+        ("    outputs: {train: data/train.csv, test", "    output: {train: data/train.csv, test"),
+        ("{ssh: gpu-box}", "{host: gpu-box}"),
+    )
+    assert churn.problems() == [
+        "mlx.yaml:16:5 stages.features.output: unknown key, did you mean 'outputs'?",
+        "mlx.yaml:37:3 targets.gpu.ssh: missing; host, as `ssh` knows it",
+        "mlx.yaml:37:9 targets.gpu.host: unknown key",
+    ]
+
+
+def test_problems_of_mlx_yaml_come_before_those_of_params_yaml(churn: Churn) -> None:
+    churn.edit(("drift:", "drifts:")).root.gen("params.yaml", "model:\n")
+    assert churn.problems() == ["mlx.yaml:33:1 drifts: unknown key, did you mean 'drift'?"]
+    assert churn.edit().problems() == ["params.yaml:1:1 model: has no value; write one, or `null` for None"]
+
+
+def test_parameters_whose_keys_are_numbers(churn: Churn) -> None:
+    churn.root.gen("params.yaml", "split: {share: 0.2}\nmodel: {0: 1.0, 1: 5.0}\n7: {x: 1}\n")
+    assert churn.problems() == [
+        "mlx.yaml:19:5 stages.train.call: parameter 'depth' is given by no input, output or parameter"
+    ]

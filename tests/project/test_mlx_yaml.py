@@ -1,0 +1,162 @@
+"""What a valid mlx.yaml becomes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mlxkit.errors import NotInProjectError
+from mlxkit.project.load import find_root
+from mlxkit.project.models import Environment, Gate, RemoteTarget, Stage
+
+if TYPE_CHECKING:
+    from conftest import Churn, TmpDir
+
+
+def test_project(churn: Churn) -> None:
+    project = churn.load()
+    assert (project.name, project.package, project.task, project.target) == (
+        "churn",
+        "churn",
+        "classification",
+        "Churn",
+    )
+    assert list(project.stages) == ["prepare", "features", "train", "evaluate", "figures"]
+    assert project.stages["train"] == Stage(
+        "train",
+        "train",
+        call="churn.model:train",
+        inputs={"train": "data/train.csv"},
+        outputs={"model": "models/churn"},
+        params=("model",),
+    )
+    assert project.gates == (
+        Gate("roc_auc", minimum=0.8),
+        Gate("roc_auc", beats="champion", confidence=0.9),
+    )
+    assert project.drift.max_share == 0.3
+    assert project.targets == {"gpu": RemoteTarget("gpu", "gpu-box")}
+    assert project.run_record_path == "models/churn.run.json"
+
+
+def test_evaluate_finds_model_and_rows(churn: Churn) -> None:
+    assert churn.load().stages["evaluate"] == Stage(
+        "evaluate",
+        "evaluate",
+        inputs={"model": "models/churn", "test": "data/test.csv"},
+        outputs={"metrics": "reports/metrics.json"},
+    )
+
+
+def test_evaluate_takes_what_it_is_given(churn: Churn) -> None:
+    stage = (
+        churn.edit(("evaluate: {}", "evaluate: {inputs: {test: data/train.csv}}")).load().stages["evaluate"]
+    )
+    assert stage.inputs == {"model": "models/churn", "test": "data/train.csv"}
+
+
+def test_cmd_stage_names_paths_by_themselves(churn: Churn) -> None:
+    stage = churn.edit(("[reports/figures]", "[reports/figures/]")).load().stages["figures"]
+    assert (stage.inputs, stage.outputs) == (
+        {"data/rows.csv": "data/rows.csv"},
+        {"reports/figures": "reports/figures"},
+    )
+
+
+def test_kind_is_free_of_the_name(churn: Churn) -> None:
+    project = churn.edit(("  train:\n", "  fit:\n    kind: train\n")).load()
+    assert project.train_stage is not None
+    assert project.train_stage.name == "fit"
+
+
+def test_cmd_may_be_any_program_without_inputs(churn: Churn) -> None:
+    stage = churn.edit(
+        ("cmd: python -m churn.figures\n    inputs: [data/rows.csv]", "cmd: /usr/bin/env sh ../draw.sh")
+    ).load()
+    assert stage.stages["figures"].cmd == "/usr/bin/env sh ../draw.sh"
+
+
+@pytest.mark.parametrize(
+    ("written", "label"),
+    [
+        ("Yes", "Yes"),
+        ("no", "no"),
+        ("on", "on"),
+        ('"Yes"', "Yes"),
+        ("true", True),
+        ("1", 1),
+        ('"1"', "1"),
+        ("1.5", 1.5),
+        ("2026-01-02", "2026-01-02"),
+    ],
+)
+def test_positive_label_as_the_data_has_it(churn: Churn, written: str, label: object) -> None:
+    positive = churn.edit(("positive: Yes", f"positive: {written}")).load().positive
+    assert (type(positive), positive) == (type(label), label)
+
+
+@pytest.mark.parametrize(("written", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200)])
+def test_timeout(churn: Churn, written: str, seconds: float) -> None:
+    project = churn.edit(("  evaluate: {}", f"  evaluate: {{timeout: {written}}}")).load()
+    assert project.stages["evaluate"].timeout == seconds
+
+
+def test_environments_when_none_are_named(churn: Churn) -> None:
+    text = "environments: {dev: {}, staging: {}, production: {requires: staging, branch: main}}\n"
+    assert churn.edit((text, "")).load().environments == {
+        "dev": Environment("dev"),
+        "staging": Environment("staging"),
+        "production": Environment("production", requires="staging"),
+    }
+
+
+def test_sections_may_be_left_empty(churn: Churn) -> None:
+    project = churn.edit(
+        ("evaluate: {}", "evaluate:"),
+        ("drift: {max_share: 0.3}", "drift:"),
+        ("dev: {}", "dev: "),
+    ).load()
+    assert (project.drift.max_share, list(project.environments)) == (0.3, ["dev", "staging", "production"])
+
+
+def test_anchors_and_merged_keys(churn: Churn) -> None:
+    churn.edit(
+        ("  prepare:\n    call", "  prepare: &data\n    retries: 2\n    call"),
+        (
+            "  figures:\n    cmd: python -m churn.figures\n",
+            "  figures:\n    <<: *data\n    call: churn.data:look\n",
+        ),
+        (
+            "    inputs: [data/rows.csv]\n    outputs: [reports/figures]",
+            "    outputs: {figures: reports/figures}",
+        ),
+    )
+    churn.root.gen(
+        "src/churn/data.py", "def prepare(raw): ...\ndef split(rows, share): ...\ndef look(raw): ...\n"
+    )
+    figures = churn.load().stages["figures"]
+    assert (figures.call, figures.retries, figures.inputs) == (
+        "churn.data:look",
+        2,
+        {"raw": "data/raw.csv"},
+    )
+
+
+def test_byte_order_mark(churn: Churn) -> None:
+    text = (churn.root / "mlx.yaml").read_bytes()
+    assert churn.write(b"\xef\xbb\xbf" + text).load().name == "churn"
+
+
+def test_root_is_found_from_a_subfolder(churn: Churn) -> None:
+    folder = churn.root / "data" / "raw"
+    folder.mkdir(parents=True)
+    assert find_root(folder) == churn.root
+
+
+def test_no_root(tmp_dir: TmpDir) -> None:
+    with pytest.raises(NotInProjectError) as caught:
+        find_root(tmp_dir)
+    assert caught.value.message == "there is no mlx.yaml in this folder or above it"
+    assert caught.value.context == (str(tmp_dir),)
+    assert caught.value.hint == "run `mlx init NAME`, or name the project's folder with `-C DIR`"

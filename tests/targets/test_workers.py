@@ -1,0 +1,430 @@
+"""Jobs in processes of this machine: how they start, end, and what they may leave behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mlxkit.errors import ToolError
+from mlxkit.targets.base import Job, Outcome
+from mlxkit.targets.workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LINUX = sys.platform == "linux"
+JOBS = """\
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+STATE = []
+
+
+def echo(values):
+    return dict(values)
+
+
+def remember(values):
+    STATE.append(1)
+    os.environ["LEFT_BEHIND"] = "yes"
+    sys.path.append("left behind")
+    return {"calls": len(STATE)}
+
+
+def look(values):
+    return {
+        "cwd": os.getcwd(),
+        "pid": os.getpid(),
+        "group": os.getpgid(0),
+        "env": {name: os.environ.get(name) for name in values["names"]},
+        "state": len(STATE),
+        "path": "left behind" in sys.path,
+    }
+
+
+def talk(values):
+    print("to stdout")
+    print("to stderr", file=sys.stderr)
+    subprocess.run("echo from a child", shell=True)
+    return {}
+
+
+def fail(values):
+    raise ValueError("no such thing")
+
+
+def leave(values):
+    sys.exit(values["code"])
+
+
+def unplain(values):
+    return {"path": Path("x")}
+
+
+def die(values):
+    os.kill(os.getpid(), values["signal"])
+
+
+def flood(values):
+    print("x" * values["size"])
+    return {"text": "y" * values["size"]}
+
+
+def allocate(values):
+    block = bytearray(values["bytes"])
+    return {"size": len(block)}
+
+
+def wait(values):
+    Path(values["mark"]).write_text(str(os.getpid()))
+    while True:
+        time.sleep(60)
+
+
+def stubborn(values):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    wait(values)
+
+
+def parent(values):
+    subprocess.Popen([sys.executable, "-c", values["child"], values["child_mark"]])
+    wait(values)
+"""
+# A process that ignores a polite request, as a child of a stage may.
+CHILD = """\
+import os, pathlib, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+pathlib.Path(sys.argv[1] + ".new").write_text(str(os.getpid()))
+os.replace(sys.argv[1] + ".new", sys.argv[1])
+while True:
+    time.sleep(60)
+"""
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """Wait for something that other processes bring about."""
+    pause = threading.Event()
+    until = time.monotonic() + seconds
+    while not (result := condition()) and time.monotonic() < until:
+        pause.wait(0.02)
+    return result
+
+
+def is_running(pid: int) -> bool:
+    try:
+        if LINUX and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX":
+            return False
+        os.kill(pid, 0)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return True
+
+
+def pid_in(mark: Path) -> int:
+    text = eventually(lambda: mark.exists() and mark.read_text())
+    assert text, f"{mark.name} was not written"
+    return int(text)
+
+
+@dataclass
+class Place:
+    """Workers in a folder with some jobs."""
+
+    root: Path
+    workers: Workers
+
+    def job(self, call: str | None = None, **options: Any) -> Job:
+        arguments = {k: v for k, v in options.items() if k not in ("env", "fresh", "timeout", "shell")}
+        rest = {k: v for k, v in options.items() if k in ("env", "fresh", "timeout", "shell")}
+        function = f"jobs:{call}" if call else None
+        return Job("demo", self.root / "logs" / "demo.log", call=function, arguments=arguments, **rest)
+
+    def end(self, running: Any) -> Outcome:
+        ended = eventually(lambda: self.workers.wait([running], seconds=5), 30)
+        assert ended, "the job did not end"
+        assert ended[0][0] is running
+        return ended[0][1]
+
+    def run(self, call: str | None = None, **options: Any) -> Outcome:
+        return self.end(self.workers.start(self.job(call, **options)))
+
+    def log(self) -> str:
+        return (self.root / "logs" / "demo.log").read_text()
+
+
+@pytest.fixture(scope="module")
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """One template for the whole module: it imports the libraries only once."""
+    root = Path(os.path.realpath(tmp_path_factory.mktemp("workers")))
+    (root / "jobs.py").write_text(JOBS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mlxkit.targets.workers._GRACE_SECONDS", 0.5)
+        workers = Workers(root)
+        yield Place(root, workers)
+        workers.close()
+
+
+@pytest.fixture(params=["fork", "fresh"])
+def place(request: pytest.FixtureRequest, _shared: Place) -> Place:
+    """Workers whose jobs are forks of the template, and then new interpreters."""
+    if request.param == "fork":
+        return _shared
+
+    class Fresh(Place):
+        def job(self, call: str | None = None, **options: Any) -> Job:
+            return super().job(call, **{"fresh": True, **options})
+
+    return Fresh(_shared.root, _shared.workers)
+
+
+def test_a_job_returns_what_its_function_returns(place: Place) -> None:
+    outcome = place.run("echo", text="größe", numbers=[1, 2.5, None])
+    assert outcome.succeeded
+    assert (outcome.exit_code, outcome.signal, outcome.timed_out) == (0, None, False)
+    assert outcome.result == {"text": "größe", "numbers": [1, 2.5, None]}
+    assert outcome.seconds > 0
+    assert outcome.max_memory > 2**20
+
+
+def test_a_job_works_in_the_root_in_a_process_group_of_its_own(place: Place) -> None:
+    result = place.run("look", names=[]).result
+    assert result["cwd"] == str(place.root)
+    assert result["pid"] == result["group"] != os.getpid()
+
+
+def test_variables_reach_the_job_and_nobody_else(place: Place) -> None:
+    result = place.run("look", names=["X", "Y"], env={"X": "a=b c"}).result
+    assert result["env"] == {"X": "a=b c", "Y": None}
+    assert place.run("look", names=["X", "Y"]).result["env"] == {"X": None, "Y": None}
+    assert "X" not in os.environ
+
+
+def test_nothing_leaks_from_one_job_to_the_next(place: Place) -> None:
+    assert place.run("remember").result == {"calls": 1}
+    assert place.run("remember").result == {"calls": 1}
+    result = place.run("look", names=["LEFT_BEHIND"]).result
+    assert (result["state"], result["path"], result["env"]) == (0, False, {"LEFT_BEHIND": None})
+
+
+def test_all_output_goes_to_the_log(place: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    assert place.run("talk").succeeded
+    assert sorted(place.log().splitlines()) == ["from a child", "to stderr", "to stdout"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_log_is_that_of_the_last_attempt(place: Place) -> None:
+    place.run("talk")
+    place.run("echo")
+    assert place.log() == ""
+
+
+def test_output_may_be_read_while_the_job_runs(place: Place) -> None:
+    mark = place.root / f"mark-{time.monotonic_ns()}"
+    running = place.workers.start(
+        place.job(shell=f"echo begun; while [ ! -e '{mark}' ]; do sleep 0.02; done; echo done")
+    )
+    assert eventually(lambda: place.log() == "begun\n")
+    mark.touch()
+    assert place.end(running).succeeded
+    assert place.log() == "begun\ndone\n"
+
+
+def test_a_function_that_raises_ends_with_a_traceback_in_the_log(place: Place) -> None:
+    outcome = place.run("fail")
+    assert (outcome.exit_code, outcome.signal, outcome.result) == (1, None, None)
+    assert not outcome.succeeded
+    assert place.log().endswith("ValueError: no such thing\n")
+
+
+@pytest.mark.parametrize("call", ["missing", "unplain"])
+def test_a_job_that_cannot_be_done_or_answered_fails(place: Place, call: str) -> None:
+    outcome = place.run(call)
+    assert (outcome.exit_code, outcome.result) == (1, None)
+    assert "Error" in place.log()
+
+
+def test_sys_exit_is_no_success(place: Place) -> None:
+    assert place.run("leave", code=0).exit_code == 1
+    assert place.run("leave", code=3).exit_code == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
+def test_a_job_that_is_killed_says_by_which_signal(place: Place, number: signal.Signals) -> None:
+    outcome = place.run("die", signal=int(number))
+    assert (outcome.exit_code, outcome.signal, outcome.timed_out) == (None, number, False)
+    assert not outcome.succeeded
+
+
+def test_large_arguments_outputs_and_results(place: Place) -> None:
+    size = 3_000_000
+    outcome = place.run("flood", size=size, ballast="z" * size)
+    assert len(outcome.result["text"]) == size
+    assert len(place.log()) == size + 1
+
+
+def test_memory_is_that_of_the_job(place: Place) -> None:
+    small = place.run("allocate", bytes=1000).max_memory
+    large = place.run("allocate", bytes=300_000_000).max_memory
+    assert 280_000_000 < large - small < 320_000_000
+
+
+@pytest.mark.parametrize(("shell", "code"), [("exit 0", 0), ("exit 7", 7), ("no-such-command", 127)])
+def test_a_shell_command_gives_its_exit_code(place: Place, shell: str, code: int) -> None:
+    outcome = place.run(shell=shell)
+    assert (outcome.exit_code, outcome.result) == (code, None)
+
+
+def test_a_shell_command_sees_variables_folder_and_shell_syntax(place: Place) -> None:
+    outcome = place.run(shell='pwd && echo "$X" | tr a-z A-Z', env={"X": "größe"})
+    assert outcome.succeeded
+    assert place.log().splitlines()[0] == str(place.root)
+    assert place.log().splitlines()[1].startswith("GR")
+
+
+def test_a_timeout_ends_the_job_and_its_children(place: Place) -> None:
+    stamp = time.monotonic_ns()
+    mark, child = place.root / f"mark-{stamp}", place.root / f"child-{stamp}"
+    job = place.job("parent", child=CHILD, mark=str(mark), child_mark=str(child), timeout=2.0)
+    outcome = place.end(place.workers.start(job))
+    assert outcome.timed_out
+    assert not outcome.succeeded
+    assert outcome.seconds >= 2.0
+    pids = [pid_in(mark), pid_in(child)]
+    assert eventually(lambda: not any(map(is_running, pids)))
+
+
+def test_a_job_that_ignores_sigterm_is_killed(place: Place) -> None:
+    mark = place.root / f"mark-{time.monotonic_ns()}"
+    outcome = place.run("stubborn", mark=str(mark), timeout=2.0)
+    assert outcome.timed_out
+    assert outcome.signal == signal.SIGKILL
+    assert eventually(lambda: not is_running(pid_in(mark)))
+
+
+def test_cancelling_ends_a_job_and_its_children(place: Place) -> None:
+    stamp = time.monotonic_ns()
+    mark, child = place.root / f"mark-{stamp}", place.root / f"child-{stamp}"
+    running = place.workers.start(place.job("parent", child=CHILD, mark=str(mark), child_mark=str(child)))
+    pids = [pid_in(mark), pid_in(child)]
+    place.workers.cancel(running)
+    outcome = place.end(running)
+    assert (outcome.signal, outcome.timed_out) == (signal.SIGTERM, False)
+    assert eventually(lambda: not any(map(is_running, pids)))
+    place.workers.cancel(running)
+
+
+def test_what_a_job_leaves_behind_ends_with_it(place: Place) -> None:
+    """A background process must not write to outputs that are committed by then."""
+    child = place.root / f"child-{time.monotonic_ns()}"
+    python = f"'{sys.executable}' -c '{CHILD}' '{child}'"
+    outcome = place.run(shell=f"{python} & while [ ! -e '{child}' ]; do sleep 0.02; done")
+    assert outcome.succeeded
+    assert eventually(lambda: not is_running(pid_in(child)))
+
+
+def test_jobs_run_at_the_same_time(place: Place) -> None:
+    """Each waits for what the other writes, so that one after the other they would never end."""
+    stamp = time.monotonic_ns()
+    one, two = place.root / f"one-{stamp}", place.root / f"two-{stamp}"
+
+    def meet(mine: Path, other: Path, log: str) -> Job:
+        shell = f"touch '{mine}'; while [ ! -e '{other}' ]; do sleep 0.02; done"
+        return replace(place.job(shell=shell, timeout=30.0), log=place.root / log)
+
+    running = [place.workers.start(meet(one, two, "one.log")), place.workers.start(meet(two, one, "two.log"))]
+    codes = []
+    while running:
+        for ended, outcome in place.workers.wait(running, seconds=5):
+            running.remove(ended)
+            codes.append(outcome.exit_code)
+    assert codes == [0, 0]
+
+
+def test_waiting_gives_up_after_a_while(place: Place) -> None:
+    mark = place.root / f"mark-{time.monotonic_ns()}"
+    running = place.workers.start(place.job("wait", mark=str(mark)))
+    assert place.workers.wait([running], seconds=0.05) == []
+    assert place.workers.wait([], seconds=0.0) == []
+    place.workers.cancel(running)
+    assert place.end(running).signal == signal.SIGTERM
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_closing_ends_everything(tmp_path: Path, fresh: bool) -> None:
+    (tmp_path / "jobs.py").write_text(JOBS)
+    place = Place(tmp_path, Workers(tmp_path))
+    mark = tmp_path / "mark"
+    place.workers.start(place.job("wait", mark=str(mark), fresh=fresh))
+    pid = pid_in(mark)
+    place.workers.close()
+    assert not is_running(pid)
+    place.workers.close()
+
+
+def test_closing_without_a_job_is_fine(tmp_path: Path) -> None:
+    Workers(tmp_path).close()
+
+
+@pytest.mark.skipif(not LINUX, reason="there is a template on Linux only")
+def test_a_template_that_died_is_reported(tmp_path: Path) -> None:
+    workers = Workers(tmp_path)
+    workers.warm_up()
+    assert workers._template is not None
+    workers._template.kill()
+    workers._template.wait()
+    with pytest.raises(ToolError) as caught:
+        workers.start(Job("demo", tmp_path / "log", shell="true"))
+    assert (caught.value.message, caught.value.hint) == (
+        "the worker process has died",
+        "run the same command again",
+    )
+    workers.close()
+
+
+PARENT = """\
+import sys, threading
+from pathlib import Path
+from mlxkit.targets.base import Job
+from mlxkit.targets.workers import Workers
+
+root, fresh, kind = Path(sys.argv[1]), sys.argv[2] == "fresh", sys.argv[3]
+workers = Workers(root)
+if kind == "call":
+    arguments = {"mark": "mark", "child_mark": "child", "child": sys.argv[4]}
+    job = Job("demo", root / "log", call="jobs:parent", arguments=arguments, fresh=fresh)
+else:
+    # The shell stays, and what it runs are its children.
+    job = Job("demo", root / "log", shell=sys.argv[4], fresh=fresh)
+workers.start(job)
+threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("fresh", ["fork", "fresh"])
+@pytest.mark.parametrize("kind", ["call", "shell"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_when_mlx_is_killed_its_jobs_and_their_children_end(
+    tmp_path: Path, fresh: str, kind: str, number: signal.Signals
+) -> None:
+    (tmp_path / "jobs.py").write_text(JOBS)
+    child = CHILD.replace("signal.signal(signal.SIGTERM, signal.SIG_IGN)", "")
+    shell = f"echo $$ > mark; '{sys.executable}' -c '{child}' child && echo done"
+    script = [sys.executable, "-c", PARENT, str(tmp_path), fresh, kind, child if kind == "call" else shell]
+    process = subprocess.Popen(script)
+    pids = [pid_in(tmp_path / "mark"), pid_in(tmp_path / "child")]
+    process.send_signal(number)
+    process.wait()
+    assert eventually(lambda: not any(map(is_running, pids)))
