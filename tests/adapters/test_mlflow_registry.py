@@ -7,7 +7,10 @@ import signal
 import socket
 import subprocess
 import sys
-from itertools import chain, takewhile
+import time
+import urllib.request
+from http import HTTPStatus
+from itertools import chain
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -45,22 +48,33 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         "--backend-store-uri": f"sqlite:///{folder}/mlflow.db",
         "--artifacts-destination": str(folder / "artifacts"),
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mlflow", "server", *chain.from_iterable(options.items())],
-        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stderr is not None
+    url = f"http://127.0.0.1:{port}"
+    log = folder / "server.log"
+    with log.open("w") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "server", *chain.from_iterable(options.items())],
+            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
     try:
-        said = list(takewhile(lambda line: "Application startup complete" not in line, process.stderr))
-        assert process.poll() is None, said
-        yield resolve(tmp_path_factory.mktemp("client"), f"http://127.0.0.1:{port}")
+        # The server says that it has started before it listens, so only an answer counts.
+        while not _answers(f"{url}/health"):
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.2)
+        yield resolve(tmp_path_factory.mktemp("client"), url)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == HTTPStatus.OK)
+    except OSError:
+        return False
 
 
 @pytest.fixture(params=["database", pytest.param("server", marks=pytest.mark.slow)])
