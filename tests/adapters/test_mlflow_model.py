@@ -271,7 +271,7 @@ def test_a_broken_model_names_the_requirements(
     (saved / "model.skops").write_bytes(b"no archive")
     with pytest.raises(ToolError) as raised:
         mlflow_model.load_model(saved)
-    assert raised.value.hint == f"pip install -r '{saved / 'requirements.txt'}'"
+    assert raised.value.hint == f"run `pip install -r '{saved / 'requirements.txt'}'`"
 
 
 CODE = """

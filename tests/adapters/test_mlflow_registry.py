@@ -181,7 +181,7 @@ def test_files_that_are_gone(database: Store, name: str, directory: Path) -> Non
     with pytest.raises(ToolError) as raised:
         mlflow_registry.download(database, version)
     assert raised.value.context[0] == f"'{folder}' does not exist"
-    assert raised.value.hint == "mlx doctor --fix"
+    assert raised.value.hint == "run `mlx doctor --fix`"
 
 
 def test_a_version_that_somebody_registered_by_hand(database: Store, name: str, directory: Path) -> None:

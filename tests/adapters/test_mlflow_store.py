@@ -106,7 +106,7 @@ def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     assert (
         raised.value.message == "cannot list the runs of 'churn' in MLflow: the MLflow server does not answer"
     )
-    assert raised.value.hint == f"curl http://127.0.0.1:{port}/health"
+    assert raised.value.hint == f"run `curl http://127.0.0.1:{port}/health`"
     assert raised.value.context[0] == f"store: http://127.0.0.1:{port}"
 
 
@@ -127,7 +127,7 @@ def test_a_database_of_another_mlflow(made: Store, tmp_path: Path) -> None:
     with pytest.raises(ToolError) as raised:
         mlflow_runs.find_runs(store, "churn")
     assert raised.value.message.endswith("the database was made by another version of MLflow")
-    assert raised.value.hint == f"mlflow db upgrade '{store.uri}'"
+    assert raised.value.hint == f"run `mlflow db upgrade '{store.uri}'`"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anything")
@@ -138,7 +138,7 @@ def test_a_read_only_database(made: Store, tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").chmod(0o444)
     with pytest.raises(ToolError) as raised:
         mlflow_tracking.open_run(store, "churn", name="x", params={}, tags={})
-    assert raised.value.hint == f"chmod u+w '{tmp_path}/mlflow.db'"
+    assert raised.value.hint == f"run `chmod u+w '{tmp_path}/mlflow.db'`"
 
 
 def test_a_locked_database(made: Store, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_deleted_experiment_is_named(tmp_path: Path) -> None:
     with pytest.raises(ToolError) as raised:
         mlflow_tracking.open_run(store, "churn", name="x", params={}, tags={})
     assert raised.value.message == "the MLflow experiment 'churn' is deleted"
-    assert raised.value.hint.endswith("mlflow experiments restore --experiment-id 1")
+    assert raised.value.hint.endswith("mlflow experiments restore --experiment-id 1`")
 
 
 def test_the_default_store_lasts_as_long_as_it_is_needed(made: Store) -> None:
@@ -179,7 +179,7 @@ def test_a_moved_project_is_found_and_mended(made: Store, tmp_path: Path) -> Non
     with pytest.raises(ToolError) as raised:
         mlflow_runs.get_run(moved, run_id)
     assert raised.value.context == (f"old: {made.root}", f"new: {moved.root}")
-    assert raised.value.hint == "mlx doctor --fix"
+    assert raised.value.hint == "run `mlx doctor --fix`"
 
     assert moved.database is not None
     assert mlflow_moved.mend_moved(moved.root, moved.database) == 3

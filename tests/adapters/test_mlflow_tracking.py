@@ -190,7 +190,7 @@ def test_an_unknown_run(store: Store, experiment: str, which: str) -> None:
     with pytest.raises(UsageError) as raised:
         mlflow_runs.find_run(store, experiment, which)
     assert raised.value.message == f"there is no run '{which}'"
-    assert raised.value.hint == "mlx runs"
+    assert raised.value.hint == "run `mlx runs`"
 
 
 def test_a_deleted_run_is_unknown(store: Store, experiment: str) -> None:

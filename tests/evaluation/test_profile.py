@@ -144,7 +144,7 @@ def test_text_that_is_no_profile(text):
 def test_profile_of_a_model_directory(tmp_path):
     with pytest.raises(ToolError, match="the model has no reference profile") as error:
         read_profile(tmp_path)
-    assert error.value.hint == "mlx run --force train"
+    assert error.value.hint == "run `mlx run --force train`"
     profile = build_profile(frame(), task="classification", inputs=["plan"], target="churn")
     (tmp_path / "reference_profile.json").write_bytes(profile.to_json())
     assert read_profile(tmp_path) == profile

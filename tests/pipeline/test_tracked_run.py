@@ -197,7 +197,7 @@ def test_a_store_that_cannot_be_reached(tabular: TabularProject, after_repro: An
     assert error["kind"] == "tool"
     assert error["message"] == "cannot close abandoned runs in MLflow: the MLflow server does not answer"
     assert error["context"][0] == "store: http://127.0.0.1:9"
-    assert error["hint"] == "curl http://127.0.0.1:9/health"
+    assert error["hint"] == "run `curl http://127.0.0.1:9/health`"
 
 
 def test_a_store_that_may_not_be_written(tabular: TabularProject, after_repro: Answer) -> None:
@@ -211,7 +211,7 @@ def test_a_store_that_may_not_be_written(tabular: TabularProject, after_repro: A
         database.chmod(0o644)
     assert answer.code == 5
     assert answer.document["error"]["message"].endswith(": the database is read-only")
-    assert answer.document["error"]["hint"] == f"chmod u+w '{database}'"
+    assert answer.document["error"]["hint"] == f"run `chmod u+w '{database}'`"
 
 
 def test_a_training_that_fails_leaves_a_failed_run(tabular: TabularProject, after_repro: Answer) -> None:

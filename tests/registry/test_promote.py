@@ -237,7 +237,7 @@ def test_production_takes_only_what_staging_has(bench: Bench) -> None:
         bench.promote("production")
     assert raised.value.message == "'production' takes only the model that 'staging' has now"
     assert raised.value.context == ("'staging' has no version yet",)
-    assert raised.value.hint == "mlx promote --to staging"
+    assert raised.value.hint == "run `mlx promote --to staging`"
 
     assert bench.promote("staging").version == "1"
     assert bench.promote("production").version == "1"
@@ -256,12 +256,12 @@ def test_production_takes_only_what_staging_has(bench: Bench) -> None:
         (
             replace(CLEAN, dirty=True),
             "'staging' takes no model from uncommitted work",
-            "git commit -a && mlx run --force",
+            "run `git commit -a && mlx run --force`",
         ),
         (
             replace(CLEAN, locked=False),
             "'staging' takes only models that the commit holds",
-            "git add dvc.lock && git commit -m 'Train the model'",
+            "run `git add dvc.lock && git commit -m 'Train the model'`",
         ),
     ],
 )
@@ -278,7 +278,7 @@ def test_nothing_to_promote(bench: Bench) -> None:
         bench.promote()
     assert raised.value.message == "there is nothing to promote"
     assert raised.value.context == ("'models/churn.run.json' names no run",)
-    assert raised.value.hint == "mlx run"
+    assert raised.value.hint == "run `mlx run`"
 
 
 def test_unknown_runs(bench: Bench) -> None:
@@ -289,7 +289,7 @@ def test_unknown_runs(bench: Bench) -> None:
     with pytest.raises(UsageError) as raised:
         bench.promote("staging")
     assert raised.value.message == "the store of 'staging' does not know the run of this model"
-    assert raised.value.hint == "mlx run --env staging"
+    assert raised.value.hint == "run `mlx run --env staging`"
 
 
 def test_runs_without_a_finished_model(bench: Bench) -> None:
@@ -383,7 +383,10 @@ def test_versions_are_found_by_any_name(bench: Bench) -> None:
     name = bench.project.name
     with pytest.raises(UsageError) as raised:
         find_version(bench.store, name, "dev")
-    assert (raised.value.context, raised.value.hint) == ((f"'{name}' is not registered yet",), "mlx promote")
+    assert (raised.value.context, raised.value.hint) == (
+        (f"'{name}' is not registered yet",),
+        "run `mlx promote`",
+    )
     bench.run("good")
     bench.promote()
     for which in ("1", "v1", "dev"):
@@ -391,4 +394,4 @@ def test_versions_are_found_by_any_name(bench: Bench) -> None:
     with pytest.raises(UsageError) as raised:
         find_version(bench.store, name, "7")
     assert raised.value.message == f"'{name}' has no version '7'"
-    assert (raised.value.context, raised.value.hint) == (("version 1 @dev",), "mlx models")
+    assert (raised.value.context, raised.value.hint) == (("version 1 @dev",), "run `mlx models`")

@@ -28,7 +28,7 @@ def refused(data: str | None = "c.csv", folder: str = "churn", **options: Any) -
 
 
 FILES = {
-    "missing.csv": (None, "there is no file 'missing.csv'", "ls ."),
+    "missing.csv": (None, "there is no file 'missing.csv'", "run `ls .`"),
     "folder.csv": ({}, "'folder.csv' is a folder", "name one CSV or Parquet file in it"),
     "empty.csv": ("", "'empty.csv' is empty", "use a file with a header row and data rows"),
     "blank.csv": ("\n \n", "'blank.csv' is empty", "use a file with a header row and data rows"),
@@ -38,7 +38,7 @@ FILES = {
     "book.xlsx": (
         "x",
         "'book.xlsx' is neither CSV nor Parquet: its name ends in none of .csv, .csv.gz, .parquet",
-        "python -c \"import pandas as pd; pd.read_excel('book.xlsx').to_csv('book.csv', index=False)\"",
+        "run `python -c \"import pandas as pd; pd.read_excel('book.xlsx').to_csv('book.csv', index=False)\"`",
     ),
     "rows.json": (
         "[]",
@@ -48,13 +48,13 @@ FILES = {
     "latin.csv": (
         "a,b\n1,x\n2,\xe4\n".encode("latin-1"),
         "'latin.csv' is not UTF-8 text: byte 0xe4 in line 3",
-        "iconv -f WINDOWS-1252 -t UTF-8 latin.csv > utf8_latin.csv",
+        "run `iconv -f WINDOWS-1252 -t UTF-8 latin.csv > utf8_latin.csv`",
     ),
     "semicolons.csv": (
         "a;b\n1;2\n",
         "'semicolons.csv' separates its columns by semicolons, not by commas",
-        "python -c \"import pandas as pd; pd.read_csv('semicolons.csv', sep=';')"
-        ".to_csv('commas_semicolons.csv', index=False)\"",
+        "run `python -c \"import pandas as pd; pd.read_csv('semicolons.csv', sep=';')"
+        ".to_csv('commas_semicolons.csv', index=False)\"`",
     ),
     "ragged.csv": (
         "a,b\n1,2\n1,2,3\n",
@@ -75,17 +75,17 @@ FILES = {
     "broken.csv.gz": (
         b"a,b\n1,2\n",
         "'broken.csv.gz' cannot be read: Not a gzipped file (b'a,')",
-        "file broken.csv.gz",
+        "run `file broken.csv.gz`",
     ),
     "short.csv.gz": (
         gzip.compress(b"a,b\n" + b"1,2\n" * 99)[:-12],
         "'short.csv.gz' cannot be read: Compressed file ended before the end-of-stream marker was reached",
-        "file short.csv.gz",
+        "run `file short.csv.gz`",
     ),
     "text.parquet": (
         "a,b\n" + ROWS,
         "'text.parquet' is no Parquet file, or a damaged one",
-        "file text.parquet",
+        "run `file text.parquet`",
     ),
 }
 
@@ -106,7 +106,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         {},
         {"target": "churned"},
         "'c.csv' has no column 'churned', did you mean 'Churn'?",
-        f"{BASE} Churn",
+        f"run `{BASE} Churn`",
     ),
     "no column at all like it": (
         {},
@@ -118,7 +118,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         {},
         {"target": "Churn", "drop": ("tenure", "Gender")},
         "'c.csv' has no column 'Gender', did you mean 'gender'?",
-        f"{BASE} Churn --drop tenure,gender",
+        f"run `{BASE} Churn --drop tenure,gender`",
     ),
     "two parts": (
         {},
@@ -148,7 +148,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         {"Churn": range(60)},
         {"target": "Churn", "task": "classification"},
         "target 'Churn' has a different value in every row: there are no classes",
-        f"{BASE} Churn --task regression",
+        f"run `{BASE} Churn --task regression`",
     ),
     "dates": (
         {"Churn": pd.date_range("2024-01-01", periods=60)},
@@ -160,7 +160,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         {},
         {"target": "Churn", "task": "regression"},
         "target 'Churn' holds text, and regression needs numbers",
-        f"{BASE} Churn --task classification",
+        f"run `{BASE} Churn --task classification`",
     ),
     "classes with one row": (
         {"Churn": ["a", "b", "c", "d", *["No", "Yes"] * 28]},
@@ -172,37 +172,37 @@ OPTIONS: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         {"Churn": [7, *[1, 2, 3] * 19, 1, 2]},
         {"target": "Churn"},
         "target 'Churn' has classes with one row only: 7",
-        f"{BASE} Churn --task regression",
+        f"run `{BASE} Churn --task regression`",
     ),
     "positive": (
         {},
         {"target": "Churn", "positive": "maybe"},
         "'maybe' is not a value of target 'Churn', which holds 'No' and 'Yes'",
-        f"{BASE} Churn --positive Yes",
+        f"run `{BASE} Churn --positive Yes`",
     ),
     "positive of numbers": (
         {},
         {"target": "tenure", "positive": "1"},
         "a positive label needs a target with two classes, and 'tenure' has numbers",
-        f"{BASE} tenure",
+        f"run `{BASE} tenure`",
     ),
     "time of text": (
         {},
         {"target": "Churn", "time": "gender"},
         "column 'gender' holds neither dates nor numbers",
-        f"{BASE} Churn",
+        f"run `{BASE} Churn`",
     ),
     "too few times": (
         {"year": [2023, 2024] * 30},
         {"target": "Churn", "time": "year"},
         "column 'year' has 2 different times, and a split by time needs 10",
-        f"{BASE} Churn",
+        f"run `{BASE} Churn`",
     ),
     "one class in the future": (
         {"day": range(60), "Churn": ["Yes", "No"] * 15 + ["No"] * 30},
         {"target": "Churn", "time": "day"},
         "column 'day' leaves a single class from 43, where a split by time would fall",
-        f"{BASE} Churn",
+        f"run `{BASE} Churn`",
     ),
     "nothing left to learn from": (
         {},
@@ -236,7 +236,7 @@ def test_no_target(tmp_dir: TmpDir, columns: dict[str, Any], guess: str) -> None
     error = refused()
     assert type(error) is UsageError
     assert error.message == "which column of 'c.csv' is to be predicted?"
-    assert error.hint == f"mlx init churn --data c.csv --target {guess}"
+    assert error.hint == f"run `mlx init churn --data c.csv --target {guess}`"
     assert error.context == (f"columns: {', '.join(customers(**columns))}",)
 
 
@@ -275,14 +275,14 @@ NAMES = {
 def test_project_names(tmp_dir: TmpDir, name: str) -> None:
     message, suggested = NAMES[name]
     error = refused(None, name)
-    assert (type(error), error.message, error.hint) == (UsageError, message, f"mlx init {suggested}")
+    assert (type(error), error.message, error.hint) == (UsageError, message, f"run `mlx init {suggested}`")
     assert list(tmp_dir.iterdir()) == []
 
 
 def test_folder_that_is_not_empty(tmp_dir: TmpDir) -> None:
     tmp_dir.gen("churn/notes.txt", "mine")
     error = refused(None)
-    assert (error.message, error.hint) == ("folder 'churn' exists and is not empty", "mlx init churn-2")
+    assert (error.message, error.hint) == ("folder 'churn' exists and is not empty", "run `mlx init churn-2`")
     assert (tmp_dir / "churn/notes.txt").read_text() == "mine"
 
 
@@ -290,12 +290,12 @@ def test_folder_that_is_a_file(tmp_dir: TmpDir) -> None:
     tmp_dir.gen("churn", "mine")
     error = refused("c.csv", target="y")
     assert error.message == "'churn' exists and is no folder"
-    assert error.hint == "mlx init churn-2 --data c.csv --target y"
+    assert error.hint == "run `mlx init churn-2 --data c.csv --target y`"
 
 
 def test_folder_without_a_parent(tmp_dir: TmpDir) -> None:
     error = refused(None, "models/churn")
-    assert (error.message, error.hint) == ("there is no folder 'models'", "mkdir -p models")
+    assert (error.message, error.hint) == ("there is no folder 'models'", "run `mkdir -p models`")
 
 
 def test_the_current_folder(tmp_dir: TmpDir) -> None:
@@ -303,17 +303,17 @@ def test_the_current_folder(tmp_dir: TmpDir) -> None:
     with contextlib.chdir("churn"):
         error = refused(None, ".")
     assert error.message == "a project gets a new folder, and this is the current one"
-    assert error.hint == "cd .. && mlx init churn-2"
+    assert error.hint == "run `cd .. && mlx init churn-2`"
 
 
 def test_unknown_template(tmp_dir: TmpDir) -> None:
     error = refused(None, template="tabluar")
     assert (error.message, error.context) == ("there is no template 'tabluar'", ("templates: tabular",))
-    assert error.hint == "mlx init churn"
+    assert error.hint == "run `mlx init churn`"
 
 
 @pytest.mark.parametrize("option", ["target", "time", "key", "positive"])
 def test_column_options_without_a_file(tmp_dir: TmpDir, option: str) -> None:
     error = refused(None, **{option: "x"})
     assert error.message == f"'--{option}' goes with '--data'; the starter data has its own"
-    assert error.hint == f"mlx init churn --data FILE --{option} x"
+    assert error.hint == f"run `mlx init churn --data FILE --{option} x`"

@@ -33,7 +33,7 @@ def explained(error: Exception, doing: str, store: str, where: str) -> ToolError
     known = _REASONS.get(_symptom(text, error))
     context = [f"store: {store}", text[:500]]
     if known is None:
-        return ToolError(f"cannot {doing}", context=context, hint="mlx doctor")
+        return ToolError(f"cannot {doing}", context=context, hint="run `mlx doctor`")
     reason, hint = known
     kind = LockTimeout if hint is _LOCKED else ToolError
     return kind(f"cannot {doing}: {reason}", context=context, hint=hint.format(store=store, where=where))
@@ -42,19 +42,19 @@ def explained(error: Exception, doing: str, store: str, where: str) -> ToolError
 _LOCKED = "close what uses '{where}' and try again"
 
 _REASONS = {
-    "unreachable": ("the MLflow server does not answer", "curl {where}/health"),
+    "unreachable": ("the MLflow server does not answer", "run `curl {where}/health`"),
     "denied": (
         "the MLflow server refuses these credentials",
         "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, in .env",
     ),
-    "foreign": ("no MLflow server is at this address", "curl {where}/version"),
-    "readonly": ("the database is read-only", "chmod u+w '{where}'"),
+    "foreign": ("no MLflow server is at this address", "run `curl {where}/version`"),
+    "readonly": ("the database is read-only", "run `chmod u+w '{where}'`"),
     "locked": ("another process keeps the database locked", _LOCKED),
-    "unopened": ("the database cannot be opened", "ls -l '{where}'"),
+    "unopened": ("the database cannot be opened", "run `ls -l '{where}'`"),
     "broken": ("the file is no SQLite database", "move '{where}' away and try again"),
-    "outdated": ("the database was made by another version of MLflow", "mlflow db upgrade '{store}'"),
-    "permission": ("permission denied", "mlx doctor"),
-    "full": ("no space left on the disk", "df -h"),
+    "outdated": ("the database was made by another version of MLflow", "run `mlflow db upgrade '{store}'`"),
+    "permission": ("permission denied", "run `mlx doctor`"),
+    "full": ("no space left on the disk", "run `df -h`"),
 }
 
 _SYMPTOMS = (

@@ -137,7 +137,7 @@ def load_model(directory: Path) -> Any:
         raise ToolError(
             f"cannot load the model in '{directory}'",
             context=[f"{type(error).__name__}: {error}"],
-            hint=f"pip install -r '{directory / 'requirements.txt'}'",
+            hint=f"run `pip install -r '{directory / 'requirements.txt'}'`",
         ) from error
 
 
@@ -154,7 +154,7 @@ def read_mlmodel(directory: Path) -> dict[str, Any]:
         return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise UsageError(
-            f"there is no model in '{directory}'", context=[f"'{path}' does not exist"], hint="mlx run"
+            f"there is no model in '{directory}'", context=[f"'{path}' does not exist"], hint="run `mlx run`"
         ) from None
 
 

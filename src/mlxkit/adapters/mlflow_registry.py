@@ -160,7 +160,7 @@ def _here(store: Store, location: str, uri: str) -> Path:
         raise ToolError(
             f"the files of the model '{uri}' are gone",
             context=[f"'{local}' does not exist", "was the project's folder moved, or 'mlruns' cleared?"],
-            hint="mlx doctor --fix",
+            hint="run `mlx doctor --fix`",
         )
     return local
 

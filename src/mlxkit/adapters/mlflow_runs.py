@@ -84,7 +84,7 @@ def find_run(store: Store, experiment: str, which: str) -> Run:
             context=[f"{run.id}  {run.started:%Y-%m-%d %H:%M}  {run.name}" for run in found],
             hint="give more of the run's id",
         )
-    raise UsageError(f"there is no run '{which}'", context=[f"store: {store}"], hint="mlx runs")
+    raise UsageError(f"there is no run '{which}'", context=[f"store: {store}"], hint="run `mlx runs`")
 
 
 def logged_model(store: Store, run_id: str) -> str | None:

@@ -185,7 +185,7 @@ def experiment_id(client: MlflowClient, store: Store, name: str) -> str:
         raise ToolError(
             f"the MLflow experiment '{name}' is deleted",
             context=[f"store: {store}"],
-            hint=f"MLFLOW_TRACKING_URI={store} mlflow experiments restore --experiment-id {number}",
+            hint=f"run `MLFLOW_TRACKING_URI={store} mlflow experiments restore --experiment-id {number}`",
         )
     return str(found.experiment_id)
 
@@ -217,7 +217,7 @@ def _check_place(store: Store, path: Path) -> None:
         raise ToolError(
             "the project's folder was moved or copied, and MLflow still stores to the old place",
             context=[f"old: {old}", f"new: {store.root}"],
-            hint="mlx doctor --fix",
+            hint="run `mlx doctor --fix`",
         )
 
 

@@ -115,7 +115,7 @@ class Profile:
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(
                 f"'{PROFILE_FILE}' is no reference profile that this version reads",
-                hint="mlx run --force train",
+                hint="run `mlx run --force train`",
             ) from error
 
 
@@ -158,7 +158,7 @@ def read_profile(model_dir: Path) -> Profile:
     if not path.is_file():
         raise ToolError(
             "the model has no reference profile, so there is nothing to compare with",
-            hint="mlx run --force train",
+            hint="run `mlx run --force train`",
             context=[f"expected {path}"],
         )
     return Profile.from_json(path.read_bytes())

@@ -82,7 +82,7 @@ class TrainingRows:
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(
                 f"'{TRAINING_ROWS_FILE}' is no record of training rows that this version reads",
-                hint="mlx run --force train",
+                hint="run `mlx run --force train`",
             ) from error
 
 

@@ -104,7 +104,7 @@ def find_run_to_promote(
         raise Refused(
             f"the run '{run.name}' did not finish, so its model is not promoted",
             context=[f"run: {run.id}", f"status: {run.status}"],
-            hint="mlx run",
+            hint="run `mlx run`",
         )
     return run
 
@@ -113,20 +113,20 @@ def _workspace_run(project: Project, environment: Environment, store: Store) -> 
     record = project.run_record_path
     if record is None:
         raise Refused(
-            "there is nothing to promote", context=["mlx.yaml has no train stage"], hint="mlx check"
+            "there is nothing to promote", context=["mlx.yaml has no train stage"], hint="run `mlx check`"
         )
     try:
         run_id = str(json.loads((project.root / record).read_text(encoding="utf-8"))["run_id"])
     except (OSError, ValueError, KeyError, TypeError):
         raise Refused(
-            "there is nothing to promote", context=[f"'{record}' names no run"], hint="mlx run"
+            "there is nothing to promote", context=[f"'{record}' names no run"], hint="run `mlx run`"
         ) from None
     run = run_of_model(store, project.name, run_id)
     if run is None:
         raise UsageError(
             f"the store of '{environment.name}' does not know the run of this model",
             context=[f"run: {run_id}", f"store: {store}"],
-            hint=f"mlx run --env {environment.name}",
+            hint=f"run `mlx run --env {environment.name}`",
         )
     return run
 
@@ -135,7 +135,9 @@ def _model_of(store: Store, run: Run) -> str:
     model_id = mlflow_runs.logged_model(store, run.id)
     if model_id is None:
         raise Refused(
-            f"the run '{run.name}' has no model", context=[f"run: {run.id}"], hint="mlx run --force train"
+            f"the run '{run.name}' has no model",
+            context=[f"run: {run.id}"],
+            hint="run `mlx run --force train`",
         )
     return model_id
 
@@ -148,14 +150,14 @@ def _check_provenance(case: _Case, provenance: Provenance) -> None:
         raise Refused(
             f"'{name}' takes no model from uncommitted work",
             context=["the model's run was made with changes that are in no commit"],
-            hint="git commit -a && mlx run --force",
+            hint="run `git commit -a && mlx run --force`",
         )
     if not provenance.locked:
         commit = (provenance.commit or "HEAD")[:12]
         raise Refused(
             f"'{name}' takes only models that the commit holds",
             context=[f"the dvc.lock of {commit} does not name this model"],
-            hint="git add dvc.lock && git commit -m 'Train the model'",
+            hint="run `git add dvc.lock && git commit -m 'Train the model'`",
         )
 
 
@@ -170,7 +172,7 @@ def _check_required(case: _Case) -> None:
     raise Refused(
         f"'{case.environment.name}' takes only the model that '{required}' has now",
         context=[f"'{required}' has {now}"],
-        hint=f"mlx promote --to {required}",
+        hint=f"run `mlx promote --to {required}`",
     )
 
 
@@ -212,7 +214,7 @@ def _crowned(case: _Case, gates: tuple[GateVerdict, ...], provenance: Provenance
     if (now and now.version) != (case.before and case.before.version):
         raise Refused(
             f"the champion of '{environment}' changed while this model was judged",
-            hint=f"mlx promote --to {environment}",
+            hint=f"run `mlx promote --to {environment}`",
         )
     mlflow_registry.set_version_tags(case.store, version, _tags(case, gates, provenance))
     mlflow_registry.set_alias(case.store, name, environment, version.version)

@@ -32,7 +32,7 @@ def find_version(store: Store, model: str, which: str) -> Version:
     raise UsageError(
         f"'{model}' has no version '{which}'",
         context=[_line(version) for version in known[:_SHOWN]] or [f"'{model}' is not registered yet"],
-        hint="mlx models" if known else "mlx promote",
+        hint="run `mlx models`" if known else "run `mlx promote`",
     )
 
 

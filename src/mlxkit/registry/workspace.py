@@ -99,5 +99,5 @@ def _rows(project: Project, path: str) -> Any:
         finally:
             repository.close()
         if not found:
-            raise Refused("the evaluation rows are not here", context=[path], hint="mlx run evaluate")
+            raise Refused("the evaluation rows are not here", context=[path], hint="run `mlx run evaluate`")
     return load_table(project.root / path).reset_index(drop=True)

@@ -97,24 +97,27 @@ def _check_name(name: str, request: Request) -> None:
     if problem is not None:
         raise UsageError(
             f"'{name}' cannot be a project's name: {problem}",
-            hint=request.command(folder=request.folder.parent / suggest_name(name)),
+            hint=request.hint(folder=request.folder.parent / suggest_name(name)),
         )
 
 
 def _check_folder(folder: Path, request: Request) -> None:
-    another = request.command(folder=request.folder.parent / f"{folder.name}-2")
+    another = request.folder.parent / f"{folder.name}-2"
     if folder == Path.cwd():
         raise UsageError(
-            "a project gets a new folder, and this is the current one", hint=f"cd .. && {another}"
+            "a project gets a new folder, and this is the current one",
+            hint=f"run `cd .. && {request.command(folder=another)}`",
         )
     if not folder.parent.is_dir():
         raise UsageError(
-            f"there is no folder '{request.folder.parent}'", hint=f"mkdir -p {request.folder.parent}"
+            f"there is no folder '{request.folder.parent}'", hint=f"run `mkdir -p {request.folder.parent}`"
         )
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise UsageError(f"'{request.folder}' exists and is no folder", hint=another)
+        raise UsageError(f"'{request.folder}' exists and is no folder", hint=request.hint(folder=another))
     if folder.is_dir() and any(folder.iterdir()):
-        raise UsageError(f"folder '{request.folder}' exists and is not empty", hint=another)
+        raise UsageError(
+            f"folder '{request.folder}' exists and is not empty", hint=request.hint(folder=another)
+        )
 
 
 def _with_data(request: Request, starter: Path) -> tuple[Request, Path]:
@@ -125,7 +128,7 @@ def _with_data(request: Request, starter: Path) -> tuple[Request, Path]:
         if getattr(request, option):
             raise UsageError(
                 f"'--{option}' goes with '--data'; the starter data has its own",
-                hint=request.command(data="FILE"),
+                hint=request.hint(data="FILE"),
             )
     return with_starter_data(request, starter)
 
@@ -199,7 +202,7 @@ def _new_folder(folder: Path) -> Iterator[Path]:
     except OSError as error:
         raise ToolError(
             f"the project cannot be written to '{folder}': {error.strerror or error}",
-            hint=f"df -h {folder.parent}",
+            hint=f"run `df -h {folder.parent}`",
         ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

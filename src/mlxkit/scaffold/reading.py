@@ -57,14 +57,14 @@ def _suffix(path: Path) -> Suffix:
     if path.is_dir():
         raise DataError(f"'{path}' is a folder", hint="name one CSV or Parquet file in it")
     if not path.exists():
-        raise DataError(f"there is no file '{path}'", hint=f"ls {path.parent}")
+        raise DataError(f"there is no file '{path}'", hint=f"run `ls {path.parent}`")
     for suffix in SUFFIXES:
         if path.name.lower().endswith(suffix):
             return suffix
     excel = f'"import pandas as pd; pd.read_excel({str(path)!r}).to_csv({path.stem + ".csv"!r}, index=False)"'
     raise DataError(
         f"'{path}' is neither CSV nor Parquet: its name ends in none of {', '.join(SUFFIXES)}",
-        hint=f"python -c {excel}"
+        hint=f"run `python -c {excel}`"
         if path.suffix.lower() in {".xlsx", ".xls"}
         else "save the table as CSV or Parquet",
     )
@@ -76,7 +76,9 @@ def _content(path: Path, suffix: Suffix) -> bytes:
         if suffix == ".csv.gz":
             content = gzip.decompress(content)
     except (OSError, EOFError) as error:
-        raise DataError(f"'{path}' cannot be read: {_first_line(error)}", hint=f"file {path}") from error
+        raise DataError(
+            f"'{path}' cannot be read: {_first_line(error)}", hint=f"run `file {path}`"
+        ) from error
     if not content.strip():
         raise DataError(f"'{path}' is empty", hint="use a file with a header row and data rows")
     return content
@@ -88,7 +90,7 @@ def _read_parquet(path: Path, content: bytes) -> pd.DataFrame:
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(
             f"'{path}' is no Parquet file, or a damaged one",
-            hint=f"file {path}",
+            hint=f"run `file {path}`",
             context=(_first_line(error),),
         ) from error
 
@@ -118,7 +120,7 @@ def _check_text(path: Path, content: bytes) -> None:
         line = content.count(b"\n", 0, error.start) + 1
         raise DataError(
             f"'{path}' is not UTF-8 text: byte 0x{content[error.start]:02x} in line {line}",
-            hint=f"iconv -f WINDOWS-1252 -t UTF-8 {path} > utf8_{path.name.removesuffix('.gz')}",
+            hint=f"run `iconv -f WINDOWS-1252 -t UTF-8 {path} > utf8_{path.name.removesuffix('.gz')}`",
         ) from error
 
 
@@ -128,8 +130,8 @@ def _check_header(path: Path, content: bytes) -> None:
         if separator in header and "," not in header:
             raise DataError(
                 f"'{path}' separates its columns by {name}, not by commas",
-                hint=f'python -c "import pandas as pd; pd.read_csv({str(path)!r}, sep={separator!r})'
-                f'.to_csv({"commas_" + path.name.removesuffix(".gz")!r}, index=False)"',
+                hint=f'run `python -c "import pandas as pd; pd.read_csv({str(path)!r}, sep={separator!r})'
+                f'.to_csv({"commas_" + path.name.removesuffix(".gz")!r}, index=False)"`',
             )
     names = [name for name in next(csv.reader([header])) if name]
     repeated = next((name for name in names if names.count(name) > 1), None)

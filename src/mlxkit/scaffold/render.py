@@ -36,7 +36,7 @@ def find_template(request: Request) -> Path:
         close = did_you_mean(request.template, names)
         raise UsageError(
             f"there is no template '{request.template}'",
-            hint=request.command(template=close or names[0]),
+            hint=request.hint(template=close or names[0]),
             context=(f"templates: {', '.join(names)}",),
         )
     return templates_folder() / request.template

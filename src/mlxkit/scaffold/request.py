@@ -58,6 +58,10 @@ class Request:
             words += ["--template", asked.template]
         return shlex.join(words)
 
+    def hint(self, **changes: Any) -> str:
+        """Return the hint to run the command of this request with some fields changed."""
+        return f"run `{self.command(**changes)}`"
+
     def check_columns(self, columns: Sequence[str]) -> None:
         """Raise DataError when an option names a column the file lacks, or one column plays two parts."""
         options = [*self.named_columns.items(), *(("--drop", column) for column in self.drop)]
@@ -81,9 +85,9 @@ class Request:
                 context=(names,),
             )
         if option == "--drop":
-            fixed = self.command(drop=tuple(close if name == column else name for name in self.drop))
+            fixed = self.hint(drop=tuple(close if name == column else name for name in self.drop))
         else:
-            fixed = self.command(**{option.removeprefix("--"): close})
+            fixed = self.hint(**{option.removeprefix("--"): close})
         return DataError(
             f"'{self.data}' has no column '{column}', did you mean '{close}'?", hint=fixed, context=(names,)
         )

@@ -148,7 +148,7 @@ def _assign_time(
     if request.time is not None:
         problem = problem_with_time(_times(frame, request.time, contents), labels)
         if problem is not None:
-            raise DataError(f"column '{request.time}' {problem}", hint=request.command(time=None))
+            raise DataError(f"column '{request.time}' {problem}", hint=request.hint(time=None))
         assigned[request.time] = ("time", "given by --time; the rows are split by it")
         return ()
     dates = [

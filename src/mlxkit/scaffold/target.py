@@ -84,7 +84,7 @@ def _no_target(data: DataFile, request: Request) -> UsageError:
     usual = [column for name in _USUAL_TARGETS for column in columns if column.lower() == name]
     return UsageError(
         f"which column of '{request.data}' is to be predicted?",
-        hint=request.command(target=(usual or columns[-1:])[0]),
+        hint=request.hint(target=(usual or columns[-1:])[0]),
         context=(f"columns: {', '.join(columns)}",),
     )
 
@@ -103,7 +103,7 @@ def _check_usable(name: str, content: Content, values: pd.Series, request: Reque
     if request.task == "regression" and content.kind == "text":
         raise DataError(
             f"target '{name}' holds text, and regression needs numbers",
-            hint=request.command(task="classification"),
+            hint=request.hint(task="classification"),
         )
 
 
@@ -112,7 +112,7 @@ def _task(name: str, content: Content, values: pd.Series, request: Request) -> t
         if request.task == "classification" and content.distinct == len(values):
             raise DataError(
                 f"target '{name}' has a different value in every row: there are no classes",
-                hint=request.command(task="regression"),
+                hint=request.hint(task="regression"),
             )
         return request.task, f"{request.task} was asked for"
     if content.kind in {"text", "boolean"}:
@@ -134,7 +134,7 @@ def _check_classes(name: str, counts: pd.Series, request: Request) -> None:
     numeric = pd.api.types.is_numeric_dtype(counts.index) and not pd.api.types.is_bool_dtype(counts.index)
     raise DataError(
         f"target '{name}' has classes with one row only: {listed}",
-        hint=request.command(task="regression")
+        hint=request.hint(task="regression")
         if numeric
         else "remove these rows, or give them a class with more rows",
     )
@@ -153,7 +153,7 @@ def _positive(name: str, classes: Sequence[Label], request: Request) -> Label | 
     if len(classes) != 2:
         raise DataError(
             f"a positive label needs a target with two classes, and '{name}' has {len(classes) or 'numbers'}",
-            hint=request.command(positive=None),
+            hint=request.hint(positive=None),
         )
     wanted = request.positive.strip()
     for label in classes:
@@ -162,7 +162,7 @@ def _positive(name: str, classes: Sequence[Label], request: Request) -> Label | 
     held = " and ".join(shown(label) for label in classes)
     raise DataError(
         f"'{request.positive}' is not a value of target '{name}', which holds {held}",
-        hint=request.command(positive=str(_usual_positive(classes))),
+        hint=request.hint(positive=str(_usual_positive(classes))),
     )
 
 
