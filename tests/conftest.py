@@ -28,7 +28,7 @@ Tree = Mapping[str, "str | bytes | list[Any] | Tree"]
 
 # Whatever of the developer's own settings could change what a test sees.
 FOREIGN = re.compile(
-    r"(MLX|MLFLOW|DVC|GIT|GITHUB|RUNNER|XDG|EVIDENTLY)_.*|CI|EMAIL|EDITOR|VISUAL|PAGER|FORCE_COLOR|CLICOLOR.*"
+    r"(MLX|MLFLOW|DVC|GIT|GITHUB|RUNNER|XDG|EVIDENTLY)_.*|CI|CI_.*|EMAIL|EDITOR|VISUAL|PAGER|FORCE_COLOR|CLICOLOR.*"
     r"|MAKEFLAGS|MFLAGS|MAKELEVEL|PYTHONPATH|TTY_.*|_TYPER_.*"
 )
 # Needed to reach a package index or a git server from behind a company's proxy.

@@ -183,9 +183,15 @@ def test_diff_of_what_is_no_text(repo: TmpDir) -> None:
     ("variables", "branch"),
     [
         ({}, None),
-        ({"GITHUB_REF_NAME": "release"}, "release"),
-        ({"GITHUB_REF_NAME": "12/merge", "GITHUB_HEAD_REF": "topic"}, "topic"),
-        ({"GITHUB_REF_NAME": "main", "GITHUB_HEAD_REF": ""}, "main"),
+        ({"GITHUB_REF_NAME": "release", "GITHUB_REF_TYPE": "branch"}, "release"),
+        ({"GITHUB_REF_NAME": "v1.2", "GITHUB_REF_TYPE": "tag"}, None),
+        (
+            {"GITHUB_REF_NAME": "12/merge", "GITHUB_REF_TYPE": "branch", "GITHUB_HEAD_REF": "topic"},
+            "topic",
+        ),
+        ({"GITHUB_REF_NAME": "main", "GITHUB_REF_TYPE": "branch", "GITHUB_HEAD_REF": ""}, "main"),
+        ({"CI_COMMIT_BRANCH": "release"}, "release"),
+        ({"CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": "topic"}, "topic"),
     ],
 )
 def test_branch_with_a_detached_head(

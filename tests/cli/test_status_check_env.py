@@ -194,9 +194,22 @@ def test_env_as_json(mlx: Mlx, copies: TmpDir, monkeypatch: pytest.MonkeyPatch) 
 
 def test_env_of_the_branch_in_ci(mlx: Mlx, copies: TmpDir, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_REF_NAME", "release")
+    monkeypatch.setenv("GITHUB_REF_TYPE", "branch")
     assert mlx("env", "--json").json["source"] == "default"
     monkeypatch.setenv("CI", "true")
     assert mlx("env").out.splitlines()[-1] == "in use: staging (branch 'release')"
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"GITHUB_HEAD_REF": "release"}, {"CI_MERGE_REQUEST_IID": "7", "CI_COMMIT_BRANCH": "release"}],
+)
+def test_env_of_a_pull_request_is_never_that_of_its_branch(
+    mlx: Mlx, copies: TmpDir, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    for name, value in {**variables, "CI": "true"}.items():
+        monkeypatch.setenv(name, value)
+    assert mlx("env", "--json").json["source"] == "default"
 
 
 def test_env_that_does_not_exist(mlx: Mlx, copies: TmpDir) -> None:

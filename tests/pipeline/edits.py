@@ -115,12 +115,12 @@ CHANGES: dict[str, tuple[Callable[[SmallProject], Any], dict[str, tuple[str, ...
     ),
     "a variable": (
         lambda p: p.change_stage("left", env={"N": "1"}),
-        {"left": ("definition changed: set-env N '' -> '1'",), "join": ("after left",)},
+        {"left": ("definition changed: set-env N is now '1'",), "join": ("after left",)},
     ),
     "more parameters": (
         lambda p: p.change_stage("left", params=["shifting", "other"]),
         {
-            "left": ("definition changed: params other '' -> 'other'", "new parameters other"),
+            "left": ("definition changed: params other is now 'other'", "new parameters other"),
             "join": ("after left",),
         },
     ),
@@ -157,13 +157,13 @@ CHANGES: dict[str, tuple[Callable[[SmallProject], Any], dict[str, tuple[str, ...
     "an output edited by hand": (
         lambda p: p.write({"build/left.json": "{}"}),
         {
-            "left": ("build/left.json was changed by hand",),
+            "left": ("build/left.json differs from dvc.lock",),
             "join": ("input build/left.json changed", "after left"),
         },
     ),
     "a file below an output": (
         lambda p: p.write({"build/joined/more.txt": ""}),
-        {"join": ("build/joined was changed by hand",)},
+        {"join": ("build/joined differs from dvc.lock",)},
     ),
     "an output that the cache has lost": (
         lambda p: shutil.rmtree(p.root / ".dvc/cache"),

@@ -187,3 +187,30 @@ def test_a_parameter_without_a_source_is_named() -> None:
         bound(f)
     assert caught.value.message == ("parameter 'unknown' of 'm:f' is given by no input, output or parameter")
     assert caught.value.hint == ("add it to the stage in mlx.yaml or to params.yaml, then run `mlx check`")
+
+
+def test_what_is_loaded_already_is_given_as_asked() -> None:
+    rows = pd.DataFrame({"a": [1, 2]})
+    command = Command("s", call="m:f", bind={"test": "rows.csv"})
+
+    def frame(test: pd.DataFrame): ...
+
+    def arrow(test: pa.Table): ...
+
+    def path(test: Path): ...
+
+    def given(function: Callable[..., Any]) -> Any:
+        return bind(function, command, {}, given={"test": rows})[0]["test"]
+
+    assert given(frame) is rows
+    assert given(arrow).to_pylist() == [{"a": 1}, {"a": 2}]
+    assert given(path) == Path("rows.csv")
+
+
+def test_the_path_of_the_model_is_nothing_to_ask_for() -> None:
+    def f(model: Path): ...
+
+    with pytest.raises(StageFailed) as caught:
+        bound(f, kind="train", out={"model": "models/churn"})
+    assert caught.value.message == "parameter 'model' of 'm:f' asks for the model's path, which mlx writes"
+    assert caught.value.hint == "return the model"

@@ -9,7 +9,7 @@ import pytest
 from edits import params
 from small_project import PARAMS, STAGES, STEPS, FreshWorkers, by_status, messages
 
-from mlxkit.errors import DataError, UsageError
+from mlxkit.errors import DataError, ToolError, UsageError
 from mlxkit.pipeline.events import StageEnded, StageStarted, Warned
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def test_an_output_edited_by_hand_is_made_anew(ran: SmallProject) -> None:
     result = ran.run()
     assert by_status(result)["left"] in ("ran", "restored")
     assert ran.json("build/left.json") == {"n": 31}
-    assert result.stages[1].reasons == ("build/left.json was changed by hand",)
+    assert result.stages[1].reasons == ("build/left.json differs from dvc.lock",)
     assert ran.dvc_status() == {}
 
 
@@ -409,3 +409,139 @@ def test_unknown_stage_and_setting(ran: SmallProject, mlx: Any, light: None) -> 
         "error: mlx.yaml has no stage of kind 'train'\nhint: add `train:` below `stages:`\n"
     )
     assert ran.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    "options", [{"stages": ("joint",)}, {"on": "box"}, {"environment": "nowhere"}], ids=["stage", "on", "env"]
+)
+def test_a_refused_run_writes_no_setting(ran: SmallProject, options: dict[str, Any]) -> None:
+    before = ran.snapshot()
+    with pytest.raises(UsageError):
+        ran.run(*options.pop("stages", ("join",)), settings=("shifting.shift=7",), **options)
+    assert ran.snapshot() == before
+
+
+@pytest.fixture
+def notes(bare: SmallProject) -> SmallProject:
+    """A stage whose output folder holds a file that git tracks."""
+    bare.configure({"notes": {"cmd": "mkdir notes && echo new > notes/b.txt", "outputs": ["notes"]}})
+    bare.write({"notes/a.txt": "by hand"})
+    for command in ("init -q", "add notes"):
+        subprocess.run(["git", *command.split()], cwd=bare.root, check=True)
+    return bare
+
+
+@pytest.mark.parametrize("command", [["run"], ["run", "--dry-run"], ["check"]], ids=" ".join)
+def test_an_output_that_git_keeps_is_refused_before_it_is_deleted(
+    notes: SmallProject, mlx: Any, light: None, command: list[str]
+) -> None:
+    notes.check_fix()
+    result = mlx(*command)
+    assert (result.code, result.out) == (4, "")
+    assert result.err == (
+        "error: an output is kept in git, and DVC keeps the outputs: 'notes/a.txt'\n"
+        "hint: choose another path in mlx.yaml, or run `git rm -r --cached notes/a.txt`\n"
+    )
+    assert notes.text("notes/a.txt") == "by hand"
+
+
+CHANGES: dict[str, tuple[str, str]] = {
+    "an input": ("data/raw.json", '{"n": 6}'),
+    "a parameter": ("params.yaml", "cleaning: {scale: 4}\nshifting: {shift: 1}\n"),
+    "its definition": ("dvc.yaml", "stages: {}\n"),
+    "its code": ("src/demo/steps.py", f"{STEPS}# more\n"),
+}
+
+
+@pytest.mark.parametrize(("path", "text"), CHANGES.values(), ids=CHANGES)
+def test_what_changed_while_a_stage_ran_is_not_kept(small: SmallProject, path: str, text: str) -> None:
+    small.run("clean")
+    before = small.text("dvc.lock")
+
+    def meddle(event: Event) -> None:
+        if isinstance(event, StageStarted):
+            small.write({path: text})
+
+    small.write({"data/raw.json": {"n": 7}})
+    error = small.run("clean", events=meddle).error
+    assert error is not None
+    assert error.message.startswith(f"'{path}")
+    assert error.message.endswith("changed while stage 'clean' ran, so its result is not kept")
+    assert small.text("dvc.lock") == before
+
+
+def test_a_stage_whose_outputs_cannot_be_kept_has_failed(
+    small: SmallProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: object, name: str) -> None:
+        raise ToolError(f"DVC failed: no space left for '{name}'")
+
+    monkeypatch.setattr("mlxkit.adapters.dvc.Dvc.commit", full)
+    result = small.run("clean")
+    assert by_status(result) == {"clean": "failed"}
+    assert str(result.error) == "DVC failed: no space left for 'clean'"
+
+
+def test_data_in_a_tracked_folder_counts_and_comes_back(small: SmallProject) -> None:
+    small.write({"data/other.json": {"n": 1}})
+    with small.dvc() as repo:
+        repo.add([str(small.root / "data")])
+    assert by_status(small.run()) == dict.fromkeys(ALL, "ran")
+    assert small.dvc_status() == {}
+
+    shutil.rmtree(small.root / "data")
+    assert small.reasons() == {}
+    small.write({"params.yaml": {**PARAMS, "cleaning": {"scale": 9}}})
+    assert by_status(small.run())["clean"] == "ran"
+    assert small.json("data/raw.json") == {"n": 5}
+
+    small.write({"data/raw.json": {"n": 8}})
+    assert by_status(small.run())["clean"] == "ran"
+    assert small.dvc_status() == {}
+
+
+def test_what_dvc_ignores_in_a_folder_is_no_change(ran: SmallProject) -> None:
+    ran.write({".dvcignore": "*.tmp\n"})
+    assert by_status(ran.run()) == statuses()
+    ran.write({"build/joined/notes.tmp": "mine"})
+    assert (ran.reasons(), ran.dvc_status()) == ({}, {})
+    ran.write({"build/joined/notes.txt": "mine"})
+    assert ran.reasons() == {"join": ("build/joined differs from dvc.lock",)}
+    assert list(ran.dvc_status()) == ["join"]
+
+
+def test_a_link_to_the_parameters_stays_one(small: SmallProject) -> None:
+    (small.root / "params.yaml").rename(small.root / "shared.yaml")
+    (small.root / "params.yaml").symlink_to("shared.yaml")
+    small.run("clean", settings=("cleaning.scale=4",))
+    assert (small.root / "params.yaml").is_symlink()
+    assert "scale: 4" in small.text("shared.yaml")
+
+
+@pytest.mark.parametrize("value", ["soon", "1m"])
+def test_a_lock_deadline_that_is_no_number(
+    small: SmallProject, mlx: Any, light: None, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("MLX_LOCK_TIMEOUT", value)
+    result = mlx("run")
+    assert (result.code, result.err) == (
+        2,
+        f"error: MLX_LOCK_TIMEOUT must be a number of seconds, is '{value}'\n"
+        "hint: run `unset MLX_LOCK_TIMEOUT`\n",
+    )
+
+
+def test_a_stage_may_leave_its_folder(small: SmallProject) -> None:
+    small.write({"src/demo/steps.py": STEPS.replace('print("cleaning")', 'import os; os.chdir("/")')})
+    assert by_status(small.run()) == dict.fromkeys(ALL, "ran")
+
+
+def test_a_git_repository_that_is_gone(small: SmallProject, mlx: Any, light: None) -> None:
+    (small.root / ".dvc/config").write_text("")
+    result = mlx("run", "clean")
+    assert result.code == 5
+    assert result.err.endswith(
+        "error: this DVC repository belongs to a git repository that is gone\n"
+        f"  {small.root} is not a git repository\n"
+        "hint: run `git init`, or for a life without git `dvc config core.no_scm true`\n"
+    )

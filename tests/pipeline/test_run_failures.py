@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from small_project import STEPS, FreshWorkers, by_status
 
-from mlxkit.errors import StageFailed
+from mlxkit.errors import ConfigError, StageFailed
 from mlxkit.pipeline.events import StageEnded
 
 if TYPE_CHECKING:
@@ -182,7 +182,8 @@ def test_an_input_that_cannot_be_read(small: SmallProject) -> None:
 
 def test_a_secret_that_is_not_set(small: SmallProject) -> None:
     small.change_stage("clean", env={"TOKEN": "${NO_SUCH_TOKEN}"})
-    error = fail(small)
+    error = small.run().error
+    assert isinstance(error, ConfigError)
     assert error.message == "stage 'clean' failed: 'NO_SUCH_TOKEN' is not set, and stage 'clean' uses it"
     assert error.hint == "add `NO_SUCH_TOKEN=…` to .env, or export it"
 

@@ -236,6 +236,17 @@ RULES = {
             "parameter 'depth' has two sources: input 'depth' and parameter 'model.depth'"
         ],
     ),
+    "name of mlx.yaml that is an output": (
+        ("{model: models/churn}", "{model: models/churn, target: models/target.txt}"),
+        [
+            "19:5 stages.train.call: "
+            "parameter 'target' has two sources: output 'target' and 'target' of mlx.yaml"
+        ],
+    ),
+    "path of the model": (
+        ("outputs: {model: models/churn}\n    params: [model]", "outputs: {depth: models/churn}"),
+        ["19:5 stages.train.call: parameter 'depth' is the model's path, which mlx writes; return the model"],
+    ),
     "group that does not exist": (
         ("params: [model]", "params: [modelx]"),
         ["22:14 stages.train.params[0]: params.yaml has no group 'modelx', did you mean 'model'?"],

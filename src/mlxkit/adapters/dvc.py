@@ -33,6 +33,7 @@ class Dvc:
         """
         from dvc.exceptions import NotDvcRepoError
         from dvc.repo import Repo
+        from dvc.scm import SCMError
 
         _quiet()
         self._root = root
@@ -41,6 +42,12 @@ class Dvc:
                 self._repo: Any = Repo(os.fspath(root), uninitialized=False)
             except NotDvcRepoError as error:
                 raise ToolError("this project has no DVC repository", hint="run `dvc init`") from error
+            except SCMError as error:
+                raise ToolError(
+                    "this DVC repository belongs to a git repository that is gone",
+                    context=[str(error)],
+                    hint="run `git init`, or for a life without git `dvc config core.no_scm true`",
+                ) from error
 
     def close(self) -> None:
         """Release DVC's file handles."""
@@ -160,6 +167,19 @@ def init(root: Path, *, subdir: bool, scm: bool) -> None:
             config["core"]["analytics"] = False
             config["core"]["autostage"] = False
         repo.close()
+
+
+def walk(root: Path, folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """Go through a directory's folders and the names of their files, without what `.dvcignore` names.
+
+    `root` is that of the DVC repository.
+    """
+    from dvc.fs import localfs
+    from dvc.ignore import DvcIgnoreFilter
+
+    ignore = DvcIgnoreFilter(localfs, os.fspath(root))
+    for parent, _, names in ignore.walk(localfs, os.fspath(folder)):
+        yield parent, list(names)
 
 
 def _lacks_objects(stage: Any) -> bool:

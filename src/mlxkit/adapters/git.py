@@ -6,8 +6,12 @@ import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlxkit.errors import ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 FALLBACK_NAME = "mlx"
 FALLBACK_EMAIL = "mlx@localhost"
@@ -60,11 +64,17 @@ def top_level(folder: Path) -> Path | None:
 
 
 def branch(root: Path) -> str | None:
-    """Return the current branch; in a CI job with a detached HEAD, the one that its variables name."""
+    """Return the current branch; in a CI job with a detached HEAD, the one that its variables name.
+
+    Those are set by GitHub Actions and GitLab CI; a job for a tag has no branch.
+    """
     out = _git(root, "symbolic-ref", "--short", "-q", "HEAD")
     if out:
         return out.strip()
-    return os.environ.get("GITHUB_HEAD_REF") or os.environ.get("GITHUB_REF_NAME") or None
+    variables = ["GITHUB_HEAD_REF", "CI_COMMIT_BRANCH", "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME"]
+    if os.environ.get("GITHUB_REF_TYPE") == "branch":
+        variables.insert(1, "GITHUB_REF_NAME")
+    return next((name for variable in variables if (name := os.environ.get(variable))), None)
 
 
 def state(root: Path, *, ignore: tuple[str, ...] = ()) -> GitState:
@@ -116,6 +126,14 @@ def _diff(root: Path, *arguments: str) -> bytes:
 def committed_text(root: Path, path: str) -> str | None:
     """Return a file's content in HEAD, or None when HEAD does not have it."""
     return _git(root, "show", f"HEAD:./{path}")
+
+
+def tracked(root: Path, paths: Sequence[str]) -> list[str]:
+    """Return those files at or below the paths that git tracks; all are relative to the project's root."""
+    if not paths:
+        return []
+    listing = _git(root, "--literal-pathspecs", "ls-files", "-z", "--", *paths)
+    return [path for path in (listing or "").split("\0") if path]
 
 
 def is_installed() -> bool:

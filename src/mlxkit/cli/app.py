@@ -71,9 +71,11 @@ def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    directory: options.Directory = None,
 ) -> None:
     """MLOps from one command line and one YAML file, on plain DVC, MLflow and git."""
     del version
+    options.current.enter(directory)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -83,6 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     wants_json = "--json" in arguments
     options.current.output = Output("json" if wants_json else "human")
     options.current.debug = "--debug" in arguments
+    options.current.start = None
     try:
         return _call(arguments)
     except MlxError as error:

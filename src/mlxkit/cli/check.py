@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
         project = load(session.root)
         text = dvc_yaml.render(dvc_yaml.define(project))
         dvc_yaml.refuse_foreign(project)
+        dvc_yaml.refuse_outputs_in_git(project, project.stages)
         fixed = fix and dvc_yaml.write(project, text)
         in_step = dvc_yaml.in_step(project, text)
         error = (

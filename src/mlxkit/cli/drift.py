@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlxkit.cli.options import Env, Session, command
-from mlxkit.errors import Exit
+from mlxkit.errors import Exit, Refused
 from mlxkit.output import number
 
 if TYPE_CHECKING:
@@ -44,9 +44,19 @@ def register(app: typer.Typer) -> None:
         from mlxkit.monitoring.champion import check_champion
         from mlxkit.project.load import load
 
-        found = check_champion(load(session.root), data, environment=env, report=report)
-        document, outputs = _document(found, report), {"drift": found.verdict}
-        session.output.answer(document, lambda: _lines(session, found, report), outputs=outputs)
+        checked = check_champion(load(session.root), data, environment=env, report=report)
+        found, error = checked.drift, checked.report_error
+        drawn = report if error is None else None
+        if found.verdict == "drift" and error is None:
+            error = Refused(_share(found), hint="look at the data, or train on it: run `mlx run`")
+        session.output.answer(
+            _document(found, drawn),
+            lambda: _lines(session, found, drawn),
+            error=error,
+            outputs={"drift": found.verdict},
+        )
+        if checked.report_error is not None:
+            raise checked.report_error
         return Exit.REFUSED if found.verdict == "drift" else Exit.OK
 
 
@@ -74,16 +84,19 @@ def _lines(session: Session, found: DriftReport, report: Path | None) -> list[st
     if len(ordered) > len(shown):
         lines.append(f"... and {len(ordered) - len(shown)} more that did not drift (--json lists all)")
     problems = [f"'{p.column}' {_PROBLEMS[p.problem]}" for p in found.schema]
-    counted = [column for column in found.columns if column.counted]
-    share = f"{sum(c.drifted for c in counted)} of {len(counted)} columns drifted ({found.share:.0%})"
     verdict = {
         "none": out.style("no drift", "green"),
         "drift": out.style("drift", "red"),
         "unknown": out.style("cannot tell", "yellow"),
     }[found.verdict]
     subject = f"{found.rows} rows against the training rows of version {found.model_version}"
-    lines += ["", *(f"note: {problem}" for problem in problems), f"{verdict}: {share}, {subject}"]
+    lines += ["", *(f"note: {problem}" for problem in problems), f"{verdict}: {_share(found)}, {subject}"]
     return [*lines, f"report: {report}"] if report is not None else lines
+
+
+def _share(found: DriftReport) -> str:
+    counted = [column for column in found.columns if column.counted]
+    return f"{sum(c.drifted for c in counted)} of {len(counted)} columns drifted ({found.share:.0%})"
 
 
 def _excess(column: ColumnDrift) -> float:

@@ -44,26 +44,25 @@ def register(app: typer.Typer) -> None:
         """
         from mlxkit.errors import UsageError
         from mlxkit.pipeline.command import Command, parse_context, parse_env, parse_pairs
-        from mlxkit.pipeline.execute import execute
+        from mlxkit.pipeline.execute import execute, prints_aside
 
         if kind not in ("stage", "train", "evaluate"):
             raise UsageError(f"there is no kind '{kind}'", hint="use stage, train or evaluate")
         if (call is None) == (not cmd) and kind != "evaluate":
             raise UsageError("a stage needs one of --call and --cmd", hint="run `mlx check --fix`")
         os.chdir(session.root)
-        execute(
-            Command(
-                stage=stage,
-                kind=cast("Kind", kind),
-                call=call,
-                cmd="\n".join(cmd) if cmd else None,
-                bind=parse_pairs("--bind", bind or []),
-                out=parse_pairs("--out", out or []),
-                params=tuple(params or ()),
-                context=parse_context(with_ or []),
-                package=package,
-                env=parse_env(set_env or []),
-            ),
-            session.root,
+        asked = Command(
+            stage=stage,
+            kind=cast("Kind", kind),
+            call=call,
+            cmd="\n".join(cmd) if cmd else None,
+            bind=parse_pairs("--bind", bind or []),
+            out=parse_pairs("--out", out or []),
+            params=tuple(params or ()),
+            context=parse_context(with_ or []),
+            package=package,
+            env=parse_env(set_env or []),
         )
+        with prints_aside():
+            execute(asked, session.root)
         session.output.answer({"stage": stage}, list)

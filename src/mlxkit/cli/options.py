@@ -62,6 +62,23 @@ class Session:
         use_project_environment(root, start=self.start)
         return root
 
+    def enter(self, directory: Path | None) -> None:
+        """Work in another folder from here on, as `mlx -C DIR run` and `mlx run -C DIR` ask for.
+
+        Raises:
+            UsageError: there is no such folder.
+        """
+        if directory is None:
+            return
+        try:
+            self.start = self.start or Path.cwd()
+            os.chdir(directory)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise UsageError(
+                f"cannot work in '{directory}': {reason}", hint="name an existing folder with `-C DIR`"
+            ) from error
+
 
 current = Session(Output())
 """The session of the command under way."""
@@ -109,16 +126,7 @@ def _start(*, json: bool, quiet: bool, directory: Path | None, debug: bool) -> S
     current.output = Output("json" if json else "quiet" if quiet else "human")
     current.debug = debug
     current.__dict__.pop("root", None)
-    current.start = None
-    if directory is not None:
-        try:
-            current.start = Path.cwd()
-            os.chdir(directory)
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise UsageError(
-                f"cannot work in '{directory}': {reason}", hint="name an existing folder with `-C DIR`"
-            ) from error
+    current.enter(directory)
     return current
 
 

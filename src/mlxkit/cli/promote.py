@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlxkit.cli.options import Env, Session, command
-from mlxkit.errors import Exit, UsageError
+from mlxkit.errors import Exit, Refused, UsageError
 
 if TYPE_CHECKING:
     from mlxkit.registry.promotion import Promotion
@@ -40,8 +40,17 @@ def register(app: typer.Typer) -> None:
         promotion = promote_from_workspace(load(session.root), to=to or env, run_id=run, dry_run=dry_run)
         document = promotion.to_json() | ({"dry_run": True} if dry_run else {})
         outputs = {"promoted": str(promotion.promoted).lower(), "version": promotion.version or ""}
-        session.output.answer(document, lambda: _lines(session, promotion, dry_run), outputs=outputs)
-        return Exit.OK if promotion.passed else Exit.REFUSED
+        refused = Refused(_refusal(promotion), hint="run `mlx runs` for other models")
+        error = None if promotion.passed else refused
+        session.output.answer(
+            document, lambda: _lines(session, promotion, dry_run), error=error, outputs=outputs
+        )
+        return Exit.OK if error is None else Exit.REFUSED
+
+
+def _refusal(promotion: Promotion) -> str:
+    failed = sum(not gate.passed for gate in promotion.gates)
+    return f"{failed} of {len(promotion.gates)} gates refused"
 
 
 def _lines(session: Session, promotion: Promotion, dry_run: bool) -> list[str]:
@@ -55,11 +64,7 @@ def _lines(session: Session, promotion: Promotion, dry_run: bool) -> list[str]:
     if promotion.note:
         return [*lines, promotion.note]
     if not promotion.passed:
-        failed = sum(not gate.passed for gate in promotion.gates)
-        return [
-            *lines,
-            f"not promoted: {failed} of {len(promotion.gates)} gates refused; {name} stays as it is",
-        ]
+        return [*lines, f"not promoted: {_refusal(promotion)}; {name} stays as it is"]
     if dry_run:
         return [*lines, f"would be promoted to {name}"]
     before = f", after version {promotion.champion.version}" if promotion.champion else ", the first one"

@@ -156,7 +156,8 @@ def _document(result: RunResult, dry_run: bool) -> dict[str, Any]:
 def _lines(session: Session, result: RunResult, dry_run: bool) -> list[str]:
     out = session.output
     if not dry_run and result.error is None and all(stage.status == "fresh" for stage in result.stages):
-        return [f"everything is up to date ({seconds(result.seconds)})", *_metric_lines(session, result)]
+        done = f"everything is up to date ({seconds(result.seconds)}){_record(result)}"
+        return [done, *_metric_lines(session, result)]
     words = {"skipped": "would run"} if dry_run else {}
     rows = [
         [
@@ -171,12 +172,17 @@ def _lines(session: Session, result: RunResult, dry_run: bool) -> list[str]:
     lines = out.table(["stage", "status", "time", "memory", "because"], rows, right=(2, 3))
     if dry_run or result.error is not None:
         return lines
-    total = f"done in {seconds(result.seconds)}"
-    if result.run_id:
-        total += f", recorded as run {result.run_id[:8]}" + (" (uncommitted changes)" if result.dirty else "")
+    total = f"done in {seconds(result.seconds)}{_record(result)}"
     metrics = _metric_lines(session, result)
     next_step = ["", "next: mlx promote"] if metrics and result.run_id else []
     return [*lines, "", total, *metrics, *next_step]
+
+
+def _record(result: RunResult) -> str:
+    """Say which run was recorded, if one was."""
+    if not result.recorded or result.run_id is None:
+        return ""
+    return f", recorded as run {result.run_id[:8]}" + (" (uncommitted changes)" if result.dirty else "")
 
 
 def _metric_lines(session: Session, result: RunResult) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlxkit.cli.options import Session, command
-from mlxkit.errors import Exit
+from mlxkit.errors import Exit, Refused
 
 if TYPE_CHECKING:
     from mlxkit.output import Style
@@ -36,9 +36,11 @@ def register(app: typer.Typer) -> None:
         document = {
             "stages": [{"name": s.name, "state": s.state, "reasons": list(s.reasons)} for s in states]
         }
-        session.output.answer(document, lambda: _lines(session, states))
-        stale = any(s.state != "fresh" for s in states)
-        return Exit.REFUSED if check and stale else Exit.OK
+        stale = sum(s.state != "fresh" for s in states)
+        refused = Refused(f"{stale} of {len(states)} stages are stale", hint="run `mlx run`")
+        error = refused if check and stale else None
+        session.output.answer(document, lambda: _lines(session, states), error=error)
+        return Exit.OK if error is None else Exit.REFUSED
 
 
 def _lines(session: Session, states: list[StageState]) -> list[str]:

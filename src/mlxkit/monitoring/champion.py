@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlxkit.adapters import mlflow_registry
-from mlxkit.errors import DataError, UsageError
+from mlxkit.errors import DataError, MlxError, UsageError
 from mlxkit.monitoring.drift import DriftReport, drift
 from mlxkit.pipeline.formats import load_table
+from mlxkit.pipeline.model_stages import training_rows_path
 from mlxkit.registry.workspace import environment_of, store_of
 
 if TYPE_CHECKING:
@@ -18,14 +20,22 @@ if TYPE_CHECKING:
     from mlxkit.project.models import Project
 
 
+@dataclass(frozen=True)
+class Checked:
+    """The verdict, and why the report that was asked for could not be drawn, None when it was."""
+
+    drift: DriftReport
+    report_error: MlxError | None = None
+
+
 def check_champion(
     project: Project, data: Path, *, environment: str | None = None, report: Path | None = None
-) -> DriftReport:
-    """Compare the rows of a file with the champion's training rows; write Evidently's report where asked.
+) -> Checked:
+    """Compare the rows of a file with the champion's training rows; draw Evidently's report where asked.
 
     Raises:
         UsageError: the environment has no champion yet.
-        DataError: the file cannot be used, or the training rows for the report are not here.
+        DataError: the file cannot be used.
     """
     chosen = environment_of(project, environment)
     store = store_of(project, chosen)
@@ -38,22 +48,29 @@ def check_champion(
         raise UsageError(f"'{chosen.name}' has no champion yet to compare with", hint=f"run `{command}`")
     directory = mlflow_registry.download(store, champion)
     result = drift(
-        rows, model_dir=directory, max_share=project.drift.max_share, model_version=champion.version
+        rows,
+        model_dir=directory,
+        max_share=project.drift.max_share,
+        model_version=champion.version,
+        time=project.time,
     )
-    if report is not None:
-        _write_report(project, rows, report)
-    return result
+    return Checked(result, _draw(project, rows, report) if report is not None else None)
 
 
-def _write_report(project: Project, rows: pd.DataFrame, report: Path) -> None:
+def _draw(project: Project, rows: pd.DataFrame, report: Path) -> MlxError | None:
+    """Write the report; a failure comes back, because it must not hide the verdict."""
     from mlxkit.adapters.evidently import render_report
 
     train = project.train_stage
-    path = train.inputs.get("train") if train is not None else None
+    path = training_rows_path(train.inputs) if train is not None else None
     if path is None or not (project.root / path).exists():
-        raise DataError(
+        return DataError(
             "the training rows, which the report shows beside the new ones, are not here",
             context=[path] if path else [],
             hint="run `mlx run`",
         )
-    render_report(rows, load_table(project.root / path), report)
+    try:
+        render_report(rows, load_table(project.root / path), report)
+    except MlxError as error:
+        return error
+    return None

@@ -96,16 +96,21 @@ def drift(
     model_dir: Path,
     max_share: float,
     model_version: str | None = None,
+    time: str | None = None,
     prediction: Series[Any] | None = None,
 ) -> DriftReport:
     """Compare new rows with the reference profile in a model's directory.
+
+    `time` names the column with the time of the event, which is reported but not counted.
 
     Raises:
         ToolError: the model has no reference profile.
         DataError: the rows cannot be used, or the profile cannot be read.
     """
     profile = read_profile(model_dir)
-    return check_drift(rows, profile, max_share=max_share, model_version=model_version, prediction=prediction)
+    return check_drift(
+        rows, profile, max_share=max_share, model_version=model_version, time=time, prediction=prediction
+    )
 
 
 def check_drift(
@@ -114,6 +119,7 @@ def check_drift(
     *,
     max_share: float,
     model_version: str | None = None,
+    time: str | None = None,
     prediction: Series[Any] | None = None,
 ) -> DriftReport:
     """Compare new rows with a profile: drift when more than `max_share` of the counted columns drifted.
@@ -125,7 +131,7 @@ def check_drift(
         DataError: there are no rows, or two columns have one name.
     """
     _usable(rows)
-    columns = [_compare(rows, known, "input") for known in profile.inputs]
+    columns = [_compare(rows, known, "input", counted=known.name != time) for known in profile.inputs]
     if profile.target is not None and profile.target.name in rows.columns:
         columns.append(_compare(rows, profile.target, "target"))
     if profile.prediction is not None and prediction is not None:
@@ -168,8 +174,8 @@ def _fault(rows: DataFrame, known: ColumnProfile) -> SchemaProblem | None:
     return SchemaProblem(known.name, "not_numeric" if known.kind == "numeric" else "not_dates", unreadable)
 
 
-def _compare(rows: DataFrame, known: ColumnProfile, role: Role) -> ColumnDrift:
-    counted = role == "input" and known.kind != "datetime"
+def _compare(rows: DataFrame, known: ColumnProfile, role: Role, *, counted: bool = False) -> ColumnDrift:
+    counted = counted and known.kind != "datetime"
     if known.name not in rows.columns:
         return ColumnDrift(
             known.name, known.kind, "gone", 1.0, 0.0, True, role, counted, 1.0, known.missing_share

@@ -7,14 +7,17 @@ import inspect
 import types
 import typing
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from mlxkit.errors import StageFailed
 from mlxkit.pipeline.formats import Library, load_object, load_table
 from mlxkit.project.functions import CONTEXT_NAMES
+from mlxkit.project.models import model_output
+from mlxkit.project.sources import sources
 
 if typing.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from mlxkit.pipeline.command import Command
 
@@ -23,6 +26,7 @@ _TABLES: Mapping[tuple[str, str], Library] = {
     ("polars", "DataFrame"): "polars",
     ("pyarrow", "Table"): "pyarrow",
 }
+_PATH = (Path, "Path", "pathlib.Path")
 
 
 def bind(
@@ -30,7 +34,7 @@ def bind(
     command: Command,
     params: Mapping[str, Any],
     *,
-    given: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[dict[str, Any], set[str]]:
     """Build the keyword arguments of a stage function.
 
@@ -38,26 +42,28 @@ def bind(
         function: the user's function.
         command: names and paths of inputs and outputs, and values of mlx.yaml.
         params: the stage's groups of params.yaml.
-        given: inputs that are loaded already, by name.
+        given: inputs that are loaded already, by name; tables as pandas.
 
     Returns:
         The arguments, and the names of the outputs that the function writes itself.
 
     Raises:
-        StageFailed: a parameter has no source, or two.
+        StageFailed: a parameter has no source, or two, or asks for the path of the model.
         DataError: an input cannot be loaded.
     """
     arguments: dict[str, Any] = {}
     written: set[str] = set()
     values = _parameter_values(params)
+    known = sources(command.bind, command.out, params)
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         annotation = _resolved(parameter.annotation, function)
-        _refuse_two_sources(name, command, params)
+        _refuse(name, known.get(name, []), command)
         if name in command.bind:
+            path = Path(command.bind[name])
             arguments[name] = (
-                given[name] if given and name in given else _load(Path(command.bind[name]), annotation)
+                _as_asked(given[name], path, annotation) if name in given else _load(path, annotation)
             )
         elif name in command.out:
             written.add(name)
@@ -96,25 +102,38 @@ def _parameter_values(params: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, **params}
 
 
-def _refuse_two_sources(name: str, command: Command, params: Mapping[str, Any]) -> None:
-    """Refuse a name that means two things; a group wins over a key of its own name."""
-    keys = [] if name in params else [g for g, v in params.items() if isinstance(v, dict) and name in v]
-    sources = [
-        *([f"input '{name}'"] if name in command.bind else []),
-        *([f"output '{name}'"] if name in command.out else []),
-        *([f"parameter group '{name}'"] if name in params else []),
-        *(f"parameter '{group}.{name}'" for group in keys),
-        *([f"'{name}' of mlx.yaml"] if name in command.context else []),
-    ]
-    if len(sources) > 1:
+def _refuse(name: str, named: Sequence[str], command: Command) -> None:
+    """Refuse a name that means two things, and the path of the model, which mlx itself writes."""
+    if len(named) > 1:
         raise StageFailed(
-            f"parameter '{name}' of '{command.call}' has two sources: {' and '.join(sources)}",
+            f"parameter '{name}' of '{command.call}' has two sources: {' and '.join(named)}",
             hint="rename one of them",
+        )
+    if command.kind == "train" and name == model_output(command.out) and named:
+        raise StageFailed(
+            f"parameter '{name}' of '{command.call}' asks for the model's path, which mlx writes",
+            hint="return the model",
         )
 
 
+def _as_asked(value: Any, path: Path, annotation: Any) -> Any:
+    """Give what is loaded already as its path, or as a table of another library, where that is asked for."""
+    if annotation in _PATH:
+        return path
+    library = _library(annotation)
+    if library == "polars":
+        import polars as pl
+
+        return pl.from_pandas(value)
+    if library == "pyarrow":
+        import pyarrow as pa
+
+        return pa.Table.from_pandas(value, preserve_index=False)
+    return value
+
+
 def _load(path: Path, annotation: Any) -> Any:
-    if annotation in (Path, "Path", "pathlib.Path"):
+    if annotation in _PATH:
         return path
     library = _library(annotation)
     return load_object(path) if library is None else load_table(path, library)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import yaml
 
+from mlxkit.adapters import git
 from mlxkit.errors import ConfigError
 from mlxkit.pipeline.command import command_of
 from mlxkit.pipeline.imports import code_dependencies
 from mlxkit.project.files import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from mlxkit.project.models import Project, Stage
@@ -46,13 +48,9 @@ def define(project: Project) -> dict[str, Definition]:
 
 
 def _define_stage(project: Project, stage: Stage) -> Definition:
-    outputs = set(stage.outputs.values())
-    metrics: set[str] = set()
+    outputs = set(stage.cached_outputs)
     if stage.kind == "train" and project.run_record_path:
         outputs.add(project.run_record_path)
-    if stage.kind == "evaluate":
-        metrics = {stage.outputs["metrics"]}
-        outputs -= metrics
     return Definition(
         name=stage.name,
         cmd=command_of(project, stage).shell(),
@@ -60,7 +58,7 @@ def _define_stage(project: Project, stage: Stage) -> Definition:
         code=tuple(code_dependencies(project.root, stage)),
         params=tuple(sorted(set(stage.params))),
         outputs=tuple(sorted(outputs)),
-        metrics=tuple(sorted(metrics)),
+        metrics=(stage.metrics_path,) if stage.metrics_path is not None else (),
     )
 
 
@@ -125,6 +123,18 @@ def refuse_foreign(project: Project) -> None:
             f"{DVC_FILE} was not written by mlx, and would be overwritten",
             context=[str(path)],
             hint=f"move its stages into mlx.yaml, then `rm {DVC_FILE}`",
+        )
+
+
+def refuse_outputs_in_git(project: Project, stages: Iterable[str]) -> None:
+    """Raise ConfigError when git tracks an output: it would be deleted, and then DVC would refuse it."""
+    made = [path for name in stages for path in project.stages[name].cached_outputs]
+    tracked = git.tracked(project.root, made)
+    if tracked:
+        raise ConfigError(
+            f"an output is kept in git, and DVC keeps the outputs: '{tracked[0]}'",
+            context=tracked[1:5],
+            hint=f"choose another path in mlx.yaml, or run `git rm -r --cached {shlex.quote(tracked[0])}`",
         )
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
 import shutil
 import subprocess
 import sys
 import traceback
+from contextlib import chdir, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +23,12 @@ from mlxkit.pipeline.command import Command
 from mlxkit.pipeline.formats import load_object, load_table
 from mlxkit.pipeline.model_stages import evaluate_model, save_trained_model
 from mlxkit.pipeline.saving import save
+from mlxkit.project.models import model_output
 from mlxkit.project.params import group_values, read_params
 from mlxkit.project.variables import expand, read_dotenv
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 
 def execute_job(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,11 +65,25 @@ def execute(command: Command, root: Path) -> None:
     remove_outputs(Path(path) for path in command.out.values())
     results = _evaluate(command, params) if command.kind == "evaluate" else _call(command, params)
     for name, value in results.items():
-        if command.kind == "train" and name == _model_output(command):
+        if command.kind == "train" and name == model_output(command.out):
             save_trained_model(command, value, command.out[name], root, run_id=run_id)
         else:
             save(value, Path(command.out[name]))
     _check_outputs(command)
+
+
+@contextmanager
+def prints_aside() -> Iterator[None]:
+    """Send to stderr what user code and its child processes print: stdout is for the command's answer."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _set_environment(command: Command, root: Path) -> None:
@@ -100,10 +117,6 @@ def remove_outputs(paths: Iterable[Path]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
 
 
-def _model_output(command: Command) -> str:
-    return "model" if "model" in command.out else next(iter(command.out))
-
-
 def _call(command: Command, params: Mapping[str, Any]) -> dict[str, Any]:
     """Call the user's function and return its results by output name."""
     function = import_function(command)
@@ -123,28 +136,41 @@ def _evaluate(command: Command, params: Mapping[str, Any]) -> dict[str, Any]:
         function = import_function(command)
         arguments, written = bind(function, command, params, given={"model": model, "test": rows})
         returned = call_user_function(function, arguments, command)
-        others = [name for name in command.out if name not in written and name != "metrics"]
-        own = returned
-        if others and isinstance(returned, dict) and set(others) <= set(returned):
-            results.update({name: returned[name] for name in others})
-            own = {name: value for name, value in returned.items() if name not in others}
-        results["metrics"] = {**metrics, **own_metrics_of(own, command)}
+        own, others = evaluation_results(returned, written, command)
+        for name, value in own.items():
+            if not math.isfinite(value):
+                raise StageFailed(
+                    f"the metric '{name}' of '{command.call}' is {value}",
+                    hint="leave a metric out where it has no value",
+                )
+        results = {"metrics": {**metrics, **own}, **others}
     return results
 
 
-def own_metrics_of(returned: Any, command: Command) -> dict[str, float]:
-    """Read what a user's evaluate function returned; nothing means no metrics of its own."""
-    if returned is None:
-        return {}
-    if not isinstance(returned, dict):
+def evaluation_results(
+    returned: Any, written: Collection[str], command: Command
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Part what the user's evaluate function returned into its metrics and its further outputs by name.
+
+    Metrics stand beside the further outputs or, as a dict of their own, under `metrics`. `written` names the
+    outputs that the function wrote itself. Nothing returned means no metrics of its own.
+    """
+    wanted = [name for name in command.out if name not in written and name != "metrics"]
+    values = returned._asdict() if _is_named_tuple(returned) else {} if returned is None else returned
+    if not isinstance(values, dict):
         raise StageFailed(
             f"'{command.call}' returned {type(returned).__name__}, not a dict of metrics",
             hint='return metrics as a dict, such as {"cost": 12.5}',
         )
+    _refuse_forgotten(values, wanted, command)
+    own = {name: value for name, value in values.items() if name not in wanted}
+    if isinstance(own.get("metrics"), dict):
+        own = {**own.pop("metrics"), **own}
     try:
-        return {str(name): float(value) for name, value in returned.items()}
+        metrics = {str(name): float(value) for name, value in own.items()}
     except (TypeError, ValueError) as error:
         raise StageFailed(f"a metric of '{command.call}' is no number: {error}") from error
+    return metrics, {name: values[name] for name in wanted}
 
 
 def import_function(command: Command) -> Callable[..., Any]:
@@ -162,9 +188,13 @@ def import_function(command: Command) -> Callable[..., Any]:
 
 
 def call_user_function(function: Callable[..., Any], arguments: Mapping[str, Any], command: Command) -> Any:
-    """Call code of the user; whatever it raises is explained with the line in the user's own file."""
+    """Call code of the user; whatever it raises is explained with the line in the user's own file.
+
+    A change of the working folder ends with the call.
+    """
     try:
-        return function(**arguments)
+        with chdir("."):
+            return function(**arguments)
     except SystemExit as error:
         raise StageFailed(
             f"'{command.call}' called sys.exit({error.code!r})",
@@ -216,6 +246,11 @@ def _by_output(returned: Any, wanted: list[str], command: Command) -> dict[str, 
             f"'{command.call}' returned {type(returned).__name__}, but the stage has {len(wanted)} outputs",
             hint=f"return a dict or a NamedTuple with the names {', '.join(wanted)}",
         )
+    _refuse_forgotten(returned, wanted, command)
+    return {name: returned[name] for name in wanted}
+
+
+def _refuse_forgotten(returned: Mapping[str, Any], wanted: Iterable[str], command: Command) -> None:
     forgotten = [name for name in wanted if name not in returned]
     if forgotten:
         raise StageFailed(
@@ -223,7 +258,6 @@ def _by_output(returned: Any, wanted: list[str], command: Command) -> dict[str, 
             context=[f"it returned {', '.join(map(str, returned)) or 'nothing'}"],
             hint=f"return '{forgotten[0]}' too, or remove it from mlx.yaml",
         )
-    return {name: returned[name] for name in wanted}
 
 
 def _is_named_tuple(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,7 @@ class Execution:
         self._staleness = Staleness(project)
         self._order = select(project.stages, options.stages)
         self._above = upstream(project.stages)
-        self._git = git.state(project.root, ignore=metric_files(project))
+        self._git = git.state(project.root, ignore=project.metric_files)
         self._environment = choose(project, options.environment, branch=self._git.branch).environment
         self._recorder = Recorder(project, self._environment, self._git, target)
         self._results: dict[str, StageResult] = {}
@@ -75,6 +76,7 @@ class Execution:
             stages=tuple(self._results.get(name, StageResult(name, "skipped")) for name in self._order),
             metrics=metrics,
             seconds=time.monotonic() - started,
+            recorded=self._recorder.recorded,
             error=self._error,
         )
 
@@ -99,16 +101,16 @@ class Execution:
             tracked = tracked_data(self._project.root, path)
             if tracked is None:
                 continue
-            dvc_file, recorded = tracked
             if not (self._project.root / path).exists():
                 readers = [n for n in self._order if path in self._project.stages[n].inputs.values()]
                 needed = any(self._staleness.check(name).state != "fresh" for name in readers)
-                if needed and not self.dvc.checkout_data(dvc_file):
+                if needed and not self.dvc.checkout_data(tracked.dvc_file):
                     raise DataError(
-                        f"'{path}' is neither here nor in the cache", hint=f"run `dvc pull '{dvc_file}'`"
+                        f"'{path}' is neither here nor in the cache",
+                        hint=f"run `dvc pull '{tracked.dvc_file}'`",
                     )
-            elif self._staleness.hash_of(path) != recorded:
-                self.dvc.commit_data(dvc_file)
+            elif self._staleness.hash_of(tracked.path) != tracked.digest:
+                self.dvc.commit_data(tracked.dvc_file)
 
     def _start_ready(self) -> None:
         for name in self._order:
@@ -202,14 +204,21 @@ class Execution:
                 Warned(f"{name} failed, trying again ({self._attempts[name]} of {stage.retries}): {error}")
             )
             return self._execute(name, state)
-        status: Status = "ran" if error is None else "failed"
         if error is None:
-            self.dvc.commit(name)
-            self._staleness.reload()
-        elif self._error is None:
-            self._error = error
+            error = self._commit(name)
+        status: Status = "ran" if error is None else "failed"
+        self._error = self._error or error
         log = job.log.relative_to(self._project.root).as_posix()
         return self._end(StageResult(name, status, outcome.seconds, state.reasons, log, outcome.max_memory))
+
+    def _commit(self, name: str) -> MlxError | None:
+        """Keep what a stage made, in DVC's cache and dvc.lock; returns why that failed."""
+        try:
+            self.dvc.commit(name)
+            self._staleness.reload()
+        except MlxError as error:
+            return error
+        return None
 
     def _end(self, result: StageResult) -> None:
         self._results[result.name] = result
@@ -227,8 +236,8 @@ class Execution:
         """Complete the MLflow record; a store that fails does not undo the outputs, which are safe by now."""
         evaluate = self._project.evaluate_stage
         metrics: dict[str, Any] = {}
-        if evaluate is not None and self._done(evaluate.name):
-            metrics = read_metrics(self._project.root / evaluate.outputs["metrics"])
+        if evaluate is not None and evaluate.metrics_path is not None and self._done(evaluate.name):
+            metrics = read_metrics(self._project.root / evaluate.metrics_path)
         try:
             train = self._project.train_stage
             trained = train is not None and self._done(train.name)
@@ -243,13 +252,7 @@ class Execution:
         return name in self._results and self._results[name].status in ("ran", "restored", "fresh")
 
 
-def metric_files(project: Project) -> tuple[str, ...]:
-    """Return the files that a run itself rewrites although git has them."""
-    stage = project.evaluate_stage
-    return (stage.outputs["metrics"],) if stage is not None else ()
-
-
 def resume_command() -> str:
     """Return the command that goes on where a run stopped: the one that was typed."""
     words = [word for word in sys.argv[1:] if word not in ("--force", "-f")]
-    return " ".join(["mlx", *(words or ["run"])])
+    return shlex.join(["mlx", *(words or ["run"])])

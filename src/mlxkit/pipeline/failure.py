@@ -5,15 +5,18 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from mlxkit.errors import MlxError, StageFailed
+from mlxkit.errors import ConfigError, MlxError, StageFailed, ToolError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from mlxkit.project.models import Project, Stage
     from mlxkit.targets.base import Job, Outcome
 
 _TAIL_LINES = 12
+_ERRORS: Mapping[str, type[MlxError]] = {"config": ConfigError, "tool": ToolError}
+"""Failures that are not the stage's own, and end the command with their own exit codes."""
 
 
 def explain(name: str, job: Job, outcome: Outcome) -> MlxError | None:
@@ -37,7 +40,7 @@ def explain(name: str, job: Job, outcome: Outcome) -> MlxError | None:
     problem = outcome.result or {}
     if problem:
         places = problem["context"]
-        return StageFailed(
+        return _ERRORS.get(problem["kind"], StageFailed)(
             f"stage '{name}' failed: {problem['message']}",
             context=[*places, *_tail(job.log)],
             hint=problem["hint"] or "mend it, then run `mlx run`; what had finished is kept",

@@ -11,11 +11,17 @@ import os
 import stat
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlxkit.errors import DataError
+from mlxkit.pipeline.lockfile import dvc_root
 from mlxkit.project.files import write_atomically
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _CHUNK = 1 << 20
+_ALWAYS_IGNORED = (".git", ".hg", ".dvc")
 _UNSAFE_AGE_NS = 2_000_000_000
 """A file hashed this soon after its last change may change again within the same timestamp."""
 
@@ -25,6 +31,7 @@ class Hasher:
 
     def __init__(self, root: Path, memo: Path) -> None:
         self._root = root
+        self._dvc_root = dvc_root(root)
         self._memo_path = memo
         self._memo = self._read_memo()
         self._changed = False
@@ -68,8 +75,7 @@ class Hasher:
 
     def _hash_directory(self, folder: Path) -> str:
         listing = []
-        for parent, folders, names in os.walk(folder, followlinks=True):
-            folders.sort()
+        for parent, names in self._walk(folder):
             for name in names:
                 file = Path(parent, name)
                 listing.append(
@@ -78,11 +84,24 @@ class Hasher:
                         "relpath": file.relative_to(folder).as_posix(),
                     }
                 )
-        listing.sort(key=lambda entry: entry["relpath"])
-        return (
-            hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
-            + ".dir"
-        )
+        return hash_listing(listing)
+
+    def _walk(self, folder: Path) -> Iterator[tuple[str, list[str]]]:
+        """Go through a directory's folders and the names of their files, without what DVC ignores."""
+        if any(_has_patterns(parent / ".dvcignore") for parent in self._folders_down_to(folder)):
+            from mlxkit.adapters.dvc import walk
+
+            yield from walk(self._dvc_root, folder)
+            return
+        for parent, folders, names in os.walk(folder, followlinks=True):
+            folders[:] = [name for name in folders if name not in _ALWAYS_IGNORED]
+            yield parent, [name for name in names if name != ".git"]
+
+    def _folders_down_to(self, folder: Path) -> Iterator[Path]:
+        for parent in (folder, *folder.parents):
+            yield parent
+            if parent == self._dvc_root:
+                break
 
     def _hash_file(self, file: Path, info: os.stat_result) -> str:
         key = file.relative_to(self._root).as_posix()
@@ -99,3 +118,18 @@ class Hasher:
             self._memo[key] = [*signature, value]
             self._changed = True
         return value
+
+
+def hash_listing(entries: list[dict[str, str]]) -> str:
+    """Hash a directory as DVC does, from the `relpath` and `md5` of each file in it."""
+    listing = json.dumps(sorted(entries, key=lambda entry: entry["relpath"]), sort_keys=True)
+    return f"{hashlib.md5(listing.encode(), usedforsecurity=False).hexdigest()}.dir"
+
+
+def _has_patterns(file: Path) -> bool:
+    """Whether there is a `.dvcignore` that says more than the comments of a new one."""
+    try:
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    return any(line.strip() and not line.startswith("#") for line in lines)

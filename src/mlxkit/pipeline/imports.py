@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING
 from mlxkit.project.functions import module_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from mlxkit.project.models import Stage
 
 _PYTHON = re.compile(r"(.*/)?python[0-9.]*")
-_OPTIONS_WITH_VALUE = ("-W", "-X", "--check-hash-based-pycs")
+_OPTIONS_WITH_VALUE = ("--check-hash-based-pycs",)
+_OPERATORS = frozenset("();&|<>")
 
 
 def code_dependencies(root: Path, stage: Stage) -> list[str]:
@@ -37,29 +40,54 @@ def _entry_points(root: Path, stage: Stage) -> list[tuple[Path, str, Path | None
         module = stage.call.partition(":")[0]
         file = module_file(root, module)
         return [(file, module, None)] if file else []
-    if not stage.cmd:
-        return []
+    # DVC runs every line as a command of its own, from the project's root.
+    return [start for line in (stage.cmd or "").splitlines() for start in _started(root, line)]
+
+
+def _started(root: Path, line: str) -> Iterator[tuple[Path, str, Path | None]]:
+    """Find the Python programs that a line of shell starts, in the folder that `cd` leads to."""
     try:
-        words = _words(stage.cmd)
+        words = _words(line)
     except ValueError:
-        return []
-    starts: list[tuple[Path, str, Path | None]] = []
+        return
+    folder = root
     for i, word in enumerate(words):
-        if not _PYTHON.fullmatch(word):
-            continue
-        rest = words[i + 1 :]
-        while rest and rest[0].startswith("-") and rest[0] != "-m":
-            rest = rest[2:] if rest[0] in _OPTIONS_WITH_VALUE else rest[1:]
-        if len(rest) > 1 and rest[0] == "-m":
-            package = module_file(root, f"{rest[1]}.__main__")
-            file = package or module_file(root, rest[1])
-            if file:
-                starts.append((file, f"{rest[1]}.__main__" if package else rest[1], None))
-        elif rest and rest[0].endswith(".py"):
-            script = Path(os.path.normpath(root / rest[0]))
-            if script.is_relative_to(root) and script.is_file():
-                starts.append((script, script.stem, script.parent))
-    return starts
+        first = i == 0 or set(words[i - 1]) <= _OPERATORS
+        if word == "cd" and first and i + 1 < len(words):
+            folder = Path(os.path.normpath(folder / words[i + 1]))
+        elif word.startswith(")"):
+            folder = root
+        elif _PYTHON.fullmatch(word):
+            module, script = _program(words[i + 1 :])
+            for name in (f"{module}.__main__", module) if module else ():
+                inside = folder.is_relative_to(root)
+                file = module_file(root, name) or (module_file(folder, name) if inside else None)
+                if file is not None:
+                    yield file, name, folder if inside else None
+                    break
+            path = Path(os.path.normpath(folder / script))
+            if script and path.is_relative_to(root) and path.is_file():
+                yield path, path.stem, path.parent
+
+
+def _program(arguments: Sequence[str]) -> tuple[str, str]:
+    """Return the module or else the script that Python is told to run, by its options."""
+    rest = list(arguments)
+    while rest and rest[0].startswith("-"):
+        word = rest.pop(0)
+        if word in _OPTIONS_WITH_VALUE:
+            del rest[:1]
+        elif word == "-":
+            return "", ""
+        # Short options may share one word, and `m` may have its module in the same one.
+        flags = "" if word.startswith("--") else word[1:]
+        for i, flag in enumerate(flags, start=2):
+            if flag in "cmWX":
+                value = word[i:] or (rest.pop(0) if rest else "")
+                if flag in "cm":
+                    return value if flag == "m" else "", ""
+                break
+    return "", rest[0] if rest and rest[0].endswith(".py") else ""
 
 
 def _words(cmd: str) -> list[str]:

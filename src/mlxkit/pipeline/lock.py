@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import IO, TYPE_CHECKING
 
-from mlxkit.errors import LockTimeout, ToolError
+from mlxkit.errors import LockTimeout, ToolError, UsageError
 from mlxkit.pipeline.events import Events, Waiting
 
 if TYPE_CHECKING:
@@ -28,9 +28,10 @@ def run_lock(path: Path, events: Events, *, deadline: float | None = None) -> It
     Raises:
         LockTimeout: another run holds it for over `deadline` seconds (MLX_LOCK_TIMEOUT, else an hour).
         ToolError: the lock file cannot be written.
+        UsageError: MLX_LOCK_TIMEOUT is no number.
     """
     if deadline is None:
-        deadline = float(os.environ.get("MLX_LOCK_TIMEOUT") or DEADLINE_SECONDS)
+        deadline = _deadline()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a+", encoding="utf-8")
@@ -51,6 +52,16 @@ def run_lock(path: Path, events: Events, *, deadline: float | None = None) -> It
         finally:
             file.seek(0)
             file.truncate()
+
+
+def _deadline() -> float:
+    text = os.environ.get("MLX_LOCK_TIMEOUT", "")
+    try:
+        return float(text) if text else DEADLINE_SECONDS
+    except ValueError as error:
+        raise UsageError(
+            f"MLX_LOCK_TIMEOUT must be a number of seconds, is '{text}'", hint="run `unset MLX_LOCK_TIMEOUT`"
+        ) from error
 
 
 def _acquire(file: IO[str], events: Events, until: float) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import configparser
+import json
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -27,7 +28,15 @@ class Locked:
     deps: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     outs: Mapping[str, str] = field(default_factory=dict)
-    sizes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """Data that `dvc add` tracks: its `.dvc` file, its own path and the hash on record."""
+
+    dvc_file: str
+    path: str
+    digest: str
 
 
 def read_lock(root: Path) -> dict[str, Locked]:
@@ -60,17 +69,20 @@ def _locked(entry: Mapping[str, Any]) -> Locked:
         deps={dep["path"]: dep.get("md5", "") for dep in deps},
         params=dict((entry.get("params") or {}).get("params.yaml") or {}),
         outs={out["path"]: out.get("md5", "") for out in outs},
-        sizes={item["path"]: item.get("size", 0) for item in (*deps, *outs)},
     )
 
 
-def tracked_data(root: Path, path: str) -> tuple[str, str] | None:
-    """Find the `.dvc` file that tracks a path: its own path and the hash it records, or None."""
+def tracked_data(root: Path, path: str) -> Tracked | None:
+    """Find the `.dvc` file that tracks a path or a folder above it."""
+    candidates = [path, *(parent.as_posix() for parent in PurePosixPath(path).parents)][:-1]
+    return next((found for candidate in candidates if (found := _tracked(root, candidate))), None)
+
+
+def _tracked(root: Path, path: str) -> Tracked | None:
     dvc_file = f"{path}.dvc"
     try:
         data = load((root / dvc_file).read_text(encoding="utf-8"))
-        out = data["outs"][0]
-        return dvc_file, out["md5"]
+        return Tracked(dvc_file, path, data["outs"][0]["md5"])
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (yaml.YAMLError, KeyError, IndexError, TypeError) as error:
@@ -79,12 +91,14 @@ def tracked_data(root: Path, path: str) -> tuple[str, str] | None:
         ) from error
 
 
+def dvc_root(root: Path) -> Path:
+    """Return the root of the DVC repository: a project inside a bigger one may share that above it."""
+    return next((folder for folder in (root, *root.parents) if (folder / ".dvc").is_dir()), root)
+
+
 def cache_folder(root: Path) -> Path:
     """Return the folder of DVC's cache objects, as DVC's configuration files name it."""
-    top = root
-    # A project inside a bigger repository may share the DVC repository above it.
-    while not (top / ".dvc").is_dir() and top != top.parent:
-        top = top.parent
+    top = dvc_root(root)
     home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     folder = top / ".dvc" / "cache"
     for file in (home / "dvc" / "config", top / ".dvc" / "config", top / ".dvc" / "config.local"):
@@ -96,6 +110,15 @@ def cache_folder(root: Path) -> Path:
         if parser.has_option("cache", "dir"):
             folder = file.parent / Path(parser.get("cache", "dir").strip()).expanduser()
     return folder / "files" / "md5"
+
+
+def read_listing(cache: Path, digest: str) -> dict[str, str]:
+    """Return relative path -> hash of a directory's files, empty when the cache does not hold its listing."""
+    try:
+        entries = json.loads((cache / digest[:2] / digest[2:]).read_bytes())
+        return {entry["relpath"]: entry["md5"] for entry in entries}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
 
 
 def object_exists(cache: Path, digest: str) -> bool:

@@ -81,10 +81,14 @@ def evaluate_model(command: Command, model: object, rows: pd.DataFrame) -> dict[
     }
 
 
+def training_rows_path(inputs: Mapping[str, str]) -> str | None:
+    """Return the path of a train stage's rows: its input `train`, else its first table."""
+    tables = {name: path for name, path in inputs.items() if suffix_of(Path(path)) in TABLE_SUFFIXES}
+    return tables.get("train", next(iter(tables.values()), None))
+
+
 def _training_rows(command: Command, target: str) -> pd.DataFrame:
-    """Load the training rows: the input `train`, else the first table."""
-    tables = {n: p for n, p in command.bind.items() if suffix_of(Path(p)) in TABLE_SUFFIXES}
-    path = tables.get("train", next(iter(tables.values()), None))
+    path = training_rows_path(command.bind)
     if path is None:
         raise StageFailed(
             f"stage '{command.stage}' has no table among its inputs, so its model cannot be described",

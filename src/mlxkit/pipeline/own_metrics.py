@@ -6,7 +6,6 @@ function then gets a stand-in that answers from those predictions.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import tempfile
@@ -18,15 +17,21 @@ from typing import TYPE_CHECKING, Any
 from mlxkit.errors import ConfigError
 from mlxkit.pipeline.binding import bind
 from mlxkit.pipeline.command import command_of
-from mlxkit.pipeline.execute import call_user_function, import_function, own_metrics_of
+from mlxkit.pipeline.execute import (
+    call_user_function,
+    evaluation_results,
+    import_function,
+    prints_aside,
+)
 from mlxkit.project.params import group_values, read_params
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     import pandas as pd
 
     from mlxkit.evaluation.predictions import Predictions
+    from mlxkit.pipeline.command import Command
     from mlxkit.project.models import Project
 
 
@@ -80,8 +85,10 @@ def own_metric(
             aside = {output: str(Path(folder, path)) for output, path in command.out.items()}
             function = import_function(command)
             given = {"model": Replay(predictions), "test": rows}
-            arguments, _ = bind(function, replace(command, out=aside), params, given=given)
-            values = own_metrics_of(call_user_function(function, arguments, command), command)
+            arguments, written = bind(function, replace(command, out=aside), params, given=given)
+            _refuse_paths(arguments, command)
+            returned = call_user_function(function, arguments, command)
+            values, _ = evaluation_results(returned, written, command)
         if name not in values:
             raise ConfigError(
                 f"a gate names the metric '{name}', which '{stage.call}' does not return",
@@ -92,6 +99,15 @@ def own_metric(
     return measure
 
 
+def _refuse_paths(arguments: Mapping[str, Any], command: Command) -> None:
+    for name in ("model", "test"):
+        if isinstance(arguments.get(name), Path):
+            raise ConfigError(
+                f"'{command.call}' takes '{name}' as a path, so no gate can compare its metrics",
+                hint=f"annotate '{name}' as what it holds, or gate the metric with `min` or `max`",
+            )
+
+
 @contextmanager
 def _project_code(root: Path) -> Iterator[None]:
     """Make the project's modules importable and its paths valid, as for a stage."""
@@ -99,8 +115,7 @@ def _project_code(root: Path) -> Iterator[None]:
     sys.path[:0] = [str(root / "src"), str(root)]
     os.chdir(root)
     try:
-        # Standard output holds the command's one document; what the user's code prints goes beside it.
-        with contextlib.redirect_stdout(sys.stderr):
+        with prints_aside():
             yield
     finally:
         os.chdir(before)

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from mlxkit.adapters import git, mlflow_store
 from mlxkit.errors import MlxError, ToolError
 from mlxkit.pipeline.lockfile import LOCK_FILE
+from mlxkit.project.environments import tracking_uri
 from mlxkit.project.files import write_atomically
 from mlxkit.project.models import CONFIG_FILE, PARAMS_FILE, Environment, Project
 from mlxkit.project.params import read_params
-from mlxkit.project.variables import expand, mask
+from mlxkit.project.variables import mask
 from mlxkit.targets.base import Job, Target
 
 if TYPE_CHECKING:
@@ -32,7 +33,12 @@ _LIBRARIES = ("mlxkit", "dvc", "mlflow", "numpy", "pandas", "scikit-learn", "xgb
 
 
 class Recorder:
-    """Keeps the record of one pipeline run."""
+    """Keeps the record of one pipeline run.
+
+    Attributes:
+        run_id: the MLflow run of the training, None when there was none.
+        recorded: whether anything was written to the store.
+    """
 
     def __init__(
         self, project: Project, environment: Environment, state: git.GitState, target: Target
@@ -40,6 +46,7 @@ class Recorder:
         self._project, self._environment, self._git, self._target = project, environment, state, target
         self._marker = project.state_dir / "recorded.json"
         self.run_id: str | None = None
+        self.recorded = False
 
     def open(self, hashes: Mapping[str, str | None]) -> dict[str, str]:
         """Create the run of a training that is about to begin; returns the variables for its process.
@@ -119,7 +126,7 @@ class Recorder:
             "action": action,
             "root": str(self._project.root),
             "experiment": self._project.name,
-            "tracking": self._tracking(),
+            "tracking": tracking_uri(self._project, self._environment),
         }
         log = self._project.state_dir / "logs" / f"record-{action}.log"
         running = self._target.start(
@@ -141,17 +148,13 @@ class Recorder:
         if "error" in outcome.result:
             error = outcome.result["error"]
             raise ToolError(error["message"], context=error["context"], hint=error["hint"])
+        self.recorded = True
         return dict(outcome.result)
 
-    def _tracking(self) -> str | None:
-        tracking = self._environment.tracking
-        if tracking is None:
-            return None
-        return expand(tracking, self._project.root, where=f"environment '{self._environment.name}'")
-
     def _variables(self, run_id: str) -> dict[str, str]:
+        tracking = tracking_uri(self._project, self._environment)
         return {
-            "MLFLOW_TRACKING_URI": mlflow_store.resolve(self._project.root, self._tracking()).uri,
+            "MLFLOW_TRACKING_URI": mlflow_store.resolve(self._project.root, tracking).uri,
             "MLFLOW_EXPERIMENT_NAME": self._project.name,
             "MLFLOW_RUN_ID": run_id,
         }
@@ -190,15 +193,15 @@ class Recorder:
         """Describe each data input of the train stage, and the raw files that the pipeline began with."""
         made = {path for stage in self._project.stages.values() for path in stage.outputs.values()}
         raw = {
-            name: path
+            path: name
             for stage in self._project.stages.values()
             for name, path in stage.inputs.items()
             if path not in made
         }
         train = self._project.train_stage
-        inputs = {**raw, **(dict(train.inputs) if train else {})}
+        names = {**raw, **({path: name for name, path in train.inputs.items()} if train else {})}
         datasets = []
-        for name, path in inputs.items():
+        for path, name in names.items():
             digest = hashes.get(path) or self._raw_hash(path)
             full = self._project.root / path
             size = full.stat().st_size if full.is_file() else None
@@ -220,7 +223,7 @@ class Recorder:
     def _key(self, staleness: Staleness, *, evaluated: bool) -> str:
         """Return what identifies the model and its evaluation: their hashes in dvc.lock, and the store."""
         evaluate = self._project.evaluate_stage
-        metrics = evaluate.outputs["metrics"] if evaluate is not None and evaluated else None
+        metrics = evaluate.metrics_path if evaluate is not None and evaluated else None
         paths = (self._project.model_path, self._project.run_record_path, metrics)
         return json.dumps(
             [*(self._output_hash(staleness, path) for path in paths), self._environment.tracking or ""]

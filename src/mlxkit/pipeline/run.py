@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from mlxkit.adapters import git
 from mlxkit.errors import UsageError
+from mlxkit.pipeline import dvc_yaml
 from mlxkit.pipeline.events import Events, ignore
-from mlxkit.pipeline.execution import Execution, metric_files
+from mlxkit.pipeline.execution import Execution
 from mlxkit.pipeline.graph import select
 from mlxkit.pipeline.lock import run_lock
 from mlxkit.pipeline.run_result import Options, RunResult, StageResult
@@ -42,10 +43,11 @@ def run(root: Path, options: Options, events: Events = ignore, *, target: Target
         return _dry_run(root, options)
     started = time.monotonic()
     with run_lock(root / ".mlx" / "run.lock", events):
+        project = load(root)
+        _refuse(project, options)
         if options.settings:
             set_params(root, list(options.settings))
-        project = load(root)
-        _refuse_remote_targets(project, options)
+            project = load(root)
         execution = Execution(project, options, events, target or Workers(root))
         try:
             return execution.run(started)
@@ -57,8 +59,9 @@ def _dry_run(root: Path, options: Options) -> RunResult:
     if options.settings:
         raise UsageError("--dry-run changes nothing, so it takes no --set", hint="leave one of them out")
     project = load(root)
+    _refuse(project, options)
     states = Staleness(project).check_all(options.stages)
-    state = git.state(root, ignore=metric_files(project))
+    state = git.state(root, ignore=project.metric_files)
     results = tuple(_would_be(s, forced=options.forces(s.name)) for s in states)
     environment = choose(project, options.environment, branch=state.branch).environment.name
     return RunResult(None, state.commit, state.dirty, environment, results)
@@ -70,10 +73,18 @@ def _would_be(state: StageState, *, forced: bool) -> StageResult:
     return StageResult(state.name, "skipped", 0.0, state.reasons or ("forced",))
 
 
-def _refuse_remote_targets(project: Project, options: Options) -> None:
+def _refuse(project: Project, options: Options) -> None:
+    """Refuse, before anything is written, an unknown stage, environment or target, and an output in git."""
+    selected = select(project.stages, options.stages)
+    choose(project, options.environment)
+    _refuse_remote_targets(project, options, selected)
+    dvc_yaml.refuse_outputs_in_git(project, selected)
+
+
+def _refuse_remote_targets(project: Project, options: Options, selected: list[str]) -> None:
     """Refuse what this version cannot do, rather than train on the wrong machine."""
     named = set(options.stages) or {s.name for s in project.stages.values() if s.kind == "train"}
-    for name in select(project.stages, options.stages):
+    for name in selected:
         wanted = options.on if options.on is not None and name in named else project.stages[name].on
         if wanted not in (None, LOCAL):
             raise UsageError(

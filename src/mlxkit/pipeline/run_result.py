@@ -56,6 +56,7 @@ class RunResult:
     Attributes:
         run_id: MLflow run of the model that is now in the workspace, None without one.
         metrics: what `evaluate` wrote, None where it is not up to date.
+        recorded: whether this run wrote to the record in MLflow.
         error: why the run failed, None when it did not; what had finished is kept.
     """
 
@@ -66,4 +67,5 @@ class RunResult:
     stages: tuple[StageResult, ...]
     metrics: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    recorded: bool = False
     error: MlxError | None = None

@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mlxkit.pipeline.dvc_yaml import DVC_FILE, Definition, define
 from mlxkit.pipeline.graph import select, upstream
-from mlxkit.pipeline.hashing import Hasher
-from mlxkit.pipeline.lockfile import Locked, cache_folder, object_exists, read_lock, tracked_data
+from mlxkit.pipeline.hashing import Hasher, hash_listing
+from mlxkit.pipeline.lockfile import (
+    Locked,
+    Tracked,
+    cache_folder,
+    object_exists,
+    read_listing,
+    read_lock,
+    tracked_data,
+)
 from mlxkit.project.models import PARAMS_FILE, Project
 from mlxkit.project.params import Params, read_params
 
@@ -21,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 State = Literal["fresh", "stale", "never"]
-NOT_HERE = "not here"
 
 
 @dataclass(frozen=True)
@@ -31,14 +38,12 @@ class StageState:
     Attributes:
         reasons: what changed, in words; empty when fresh.
         missing: outputs that dvc.lock knows and the workspace lacks.
-        upstream: stale stages that this one reads from; it may turn out fresh after they ran.
     """
 
     name: str
     state: State
     reasons: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
-    upstream: tuple[str, ...] = ()
 
 
 class Staleness:
@@ -93,7 +98,7 @@ class Staleness:
             if here is None:
                 missing.append(path)
             elif known and here != known:
-                reasons.append(f"{path} was changed by hand")
+                reasons.append(f"{path} differs from dvc.lock")
             elif known and not cached:
                 reasons.append(f"{path} is not in the cache")
         return StageState(name, "stale" if reasons else "fresh", tuple(reasons), tuple(missing))
@@ -104,10 +109,10 @@ class Staleness:
         states: dict[str, StageState] = {}
         for name in select(self._project.stages, targets):
             state = self.check(name)
-            behind = tuple(sorted(n for n in above[name] if states[n].state != "fresh"))
+            behind = sorted(n for n in above[name] if states[n].state != "fresh")
             if behind and state.state != "never":
                 after = f"after {', '.join(behind)}"
-                state = StageState(name, "stale", (*state.reasons, after), state.missing, behind)
+                state = StageState(name, "stale", (*state.reasons, after), state.missing)
             states[name] = state
         self.save()
         return list(states.values())
@@ -117,7 +122,22 @@ class Staleness:
             if path in locked.outs:
                 return locked.outs[path]
         tracked = tracked_data(self._project.root, path)
-        return tracked[1] if tracked else None
+        if tracked is None or tracked.path == path:
+            return tracked.digest if tracked else None
+        return self._recorded_inside(tracked, path)
+
+    def _recorded_inside(self, tracked: Tracked, path: str) -> str | None:
+        """Return the hash of a path in a tracked folder, from the folder's listing in the cache."""
+        listing = read_listing(self._cache, tracked.digest)
+        inner = path.removeprefix(f"{tracked.path}/")
+        if inner in listing:
+            return listing[inner]
+        below = [
+            {"md5": digest, "relpath": name.removeprefix(f"{inner}/")}
+            for name, digest in listing.items()
+            if name.startswith(f"{inner}/")
+        ]
+        return hash_listing(below) if below else None
 
     def _dependency_reasons(self, definition: Definition, locked: Locked) -> list[str]:
         reasons = []
@@ -155,7 +175,12 @@ def _describe_change(old: str, new: str) -> str:
     if not changed or "" in changed:
         return "its command changed"
     shown = changed[0]
-    what = f"definition changed: {shown} '{before.get(shown, '')}' -> '{after.get(shown, '')}'"
+    if shown not in after:
+        what = f"definition changed: {shown} was removed"
+    elif shown not in before:
+        what = f"definition changed: {shown} is now '{after[shown]}'"
+    else:
+        what = f"definition changed: {shown} '{before[shown]}' -> '{after[shown]}'"
     return what if len(changed) == 1 else f"{what} and {len(changed) - 1} more"
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mlxkit.errors import UsageError
 from mlxkit.project.models import Environment, Project
 from mlxkit.project.schema import did_you_mean
+from mlxkit.project.variables import expand
 
 DEFAULTS = {
     "dev": Environment("dev"),
@@ -34,7 +35,7 @@ def is_alias(name: str) -> bool:
 
 
 def choose(project: Project, name: str | None, *, branch: str | None = None) -> Chosen:
-    """Choose by `--env`, then `MLX_ENV`, then (only in CI) the branch, else the first environment.
+    """Choose by `--env`, then `MLX_ENV`, then (in CI, but not for a pull request) the branch, else `dev`.
 
     Raises:
         UsageError: the environment does not exist in mlx.yaml.
@@ -44,12 +45,17 @@ def choose(project: Project, name: str | None, *, branch: str | None = None) -> 
         return Chosen(lookup(project, os.environ["MLX_ENV"], source="MLX_ENV"), "MLX_ENV")
     if name is not None:
         return Chosen(lookup(project, name, source="--env"), "--env")
-    if os.environ.get("CI") and branch:
+    if os.environ.get("CI") and branch and not _is_pull_request():
         for environment in environments.values():
             if environment.branch == branch:
                 return Chosen(environment, f"branch '{branch}'")
     default = environments.get("dev") or next(iter(environments.values()))
     return Chosen(default, "default")
+
+
+def _is_pull_request() -> bool:
+    """Whether this CI job is for a pull request, whose author may call their branch `main`."""
+    return any(os.environ.get(name) for name in ("GITHUB_HEAD_REF", "CI_MERGE_REQUEST_IID"))
 
 
 def lookup(project: Project, name: str, *, source: str) -> Environment:
@@ -62,6 +68,17 @@ def lookup(project: Project, name: str, *, source: str) -> Environment:
             hint="run `mlx env`",
         )
     return project.environments[name]
+
+
+def tracking_uri(project: Project, environment: Environment) -> str | None:
+    """Return an environment's MLflow tracking URI, expanded; None means the store in the project's root.
+
+    Raises:
+        ConfigError: it names a variable that is not set.
+    """
+    if environment.tracking is None:
+        return None
+    return expand(environment.tracking, project.root, where=f"environment '{environment.name}'")
 
 
 def is_strict(project: Project, environment: Environment) -> bool:

@@ -8,7 +8,11 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file in one step; its permissions are kept, and nothing is left behind on failure."""
+    """Replace a file in one step; its permissions are kept, and nothing is left behind on failure.
+
+    A symbolic link stays one: the file that it names is replaced.
+    """
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)

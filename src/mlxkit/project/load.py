@@ -20,6 +20,7 @@ from mlxkit.project.models import (
     RemoteTarget,
     Stage,
     Task,
+    model_output,
 )
 from mlxkit.project.params import read_params
 from mlxkit.project.rules import check_rules
@@ -172,8 +173,9 @@ def _with_evaluate_defaults(stage: Stage, stages: Mapping[str, Stage]) -> Stage:
         return stage
     train = next((s for s in stages.values() if s.kind == "train"), None)
     inputs: dict[str, str] = {}
-    if train is not None and train.outputs:
-        inputs["model"] = train.outputs.get("model", next(iter(train.outputs.values())))
+    name = model_output(train.outputs) if train is not None else None
+    if train is not None and name is not None:
+        inputs["model"] = train.outputs[name]
     test = next((s.outputs["test"] for s in stages.values() if "test" in s.outputs), None)
     if test is not None:
         inputs["test"] = test

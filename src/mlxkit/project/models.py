@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Task = Literal["classification", "regression"]
-Kind = Literal["train", "evaluate", "check", "stage"]
+Kind = Literal["train", "evaluate", "stage"]
 Direction = Literal["higher", "lower"]
 
 CONFIG_FILE = "mlx.yaml"
@@ -47,6 +47,21 @@ class Stage:
     timeout: float | None = None
     retries: int = 0
     on: str | None = None
+
+    @property
+    def metrics_path(self) -> str | None:
+        """Path of the metrics file of an `evaluate` stage, which DVC reads but does not cache."""
+        return self.outputs.get("metrics") if self.kind == "evaluate" else None
+
+    @property
+    def cached_outputs(self) -> tuple[str, ...]:
+        """Paths of the outputs that DVC keeps in its cache."""
+        return tuple(path for path in self.outputs.values() if path != self.metrics_path)
+
+
+def model_output(outputs: Mapping[str, str]) -> str | None:
+    """Return the name of the train stage's output that is the model: `model`, else the first."""
+    return "model" if "model" in outputs else next(iter(outputs), None)
 
 
 @dataclass(frozen=True)
@@ -137,11 +152,10 @@ class Project:
 
     @property
     def model_path(self) -> str | None:
-        """Path of the train stage's model directory: its output named `model`, else its first."""
-        if self.train_stage is None or not self.train_stage.outputs:
-            return None
-        outputs = self.train_stage.outputs
-        return outputs.get("model", next(iter(outputs.values())))
+        """Path of the train stage's model directory, None without one."""
+        outputs = self.train_stage.outputs if self.train_stage is not None else {}
+        name = model_output(outputs)
+        return outputs[name] if name is not None else None
 
     @property
     def run_record_path(self) -> str | None:
@@ -152,6 +166,12 @@ class Project:
     def evaluation_rows_path(self) -> str | None:
         """Path of the rows that models are scored on: the evaluate stage's input `test`."""
         return None if self.evaluate_stage is None else self.evaluate_stage.inputs.get("test")
+
+    @property
+    def metric_files(self) -> tuple[str, ...]:
+        """Files that a run rewrites although git has them."""
+        paths = (stage.metrics_path for stage in self.stages.values())
+        return tuple(path for path in paths if path is not None)
 
     @property
     def state_dir(self) -> Path:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import posixpath
 from graphlib import CycleError, TopologicalSorter
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.project import environments as env
-from mlxkit.project.functions import CONTEXT_NAMES, Function, FunctionNotFound, Parameter, find_function
-from mlxkit.project.models import PARAMS_FILE, Project, Stage
+from mlxkit.project.functions import Function, FunctionNotFound, Parameter, find_function
+from mlxkit.project.models import PARAMS_FILE, Project, Stage, model_output
 from mlxkit.project.schema import did_you_mean
+from mlxkit.project.sources import sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -161,20 +163,21 @@ def _check_call(
     except FunctionNotFound as error:
         problems.add(place, f"{error.message}{did_you_mean(error.wrong, error.options)}")
         return
-    for text in _binding_problems(project, stage, function, params):
+    for text in _binding_problems(stage, function, params):
         problems.add(place, text)
 
 
-def _binding_problems(
-    project: Project, stage: Stage, function: Function, params: Mapping[str, Any]
-) -> Iterator[str]:
-    sources = binding_sources(project, stage, params)
+def _binding_problems(stage: Stage, function: Function, params: Mapping[str, Any]) -> Iterator[str]:
+    groups = {group: params[group] for group in stage.params if group in params}
+    known = sources(stage.inputs, stage.outputs, groups)
     for parameter in function.parameters or ():
-        named = sources.get(parameter.name, [])
-        if len(named) > 1 and not (len(named) == 2 and parameter.name in stage.params):
+        named = known.get(parameter.name, [])
+        if len(named) > 1:
             yield f"parameter '{parameter.name}' has two sources: {' and '.join(named)}"
+        elif stage.kind == "train" and parameter.name == model_output(stage.outputs):
+            yield f"parameter '{parameter.name}' is the model's path, which mlx writes; return the model"
         elif not named and parameter.required and all(group in params for group in stage.params):
-            yield _unbound(parameter, list(sources), params)
+            yield _unbound(parameter, list(known), params)
 
 
 def _unbound(parameter: Parameter, options: list[str], params: Mapping[str, Any]) -> str:
@@ -183,27 +186,6 @@ def _unbound(parameter: Parameter, options: list[str], params: Mapping[str, Any]
         if group == parameter.name or (isinstance(values, dict) and parameter.name in values):
             return f"{text}; {PARAMS_FILE} has it: add '{group}' to 'params'"
     return f"{text}{did_you_mean(parameter.name, options)}"
-
-
-def binding_sources(project: Project, stage: Stage, params: Mapping[str, Any]) -> dict[str, list[str]]:
-    """List, for each name that a function may ask for, where its value comes from."""
-    sources: dict[str, list[str]] = {}
-
-    def offer(name: str, source: str) -> None:
-        sources.setdefault(name, []).append(source)
-
-    for name in stage.inputs:
-        offer(name, f"input '{name}'")
-    for name in stage.outputs:
-        offer(name, f"output '{name}'")
-    for group in stage.params:
-        offer(group, f"parameter group '{group}'")
-        if isinstance(params.get(group), dict):
-            for key in params[group]:
-                offer(key, f"parameter '{group}.{key}'")
-    for name in CONTEXT_NAMES:
-        offer(name, f"'{name}' of mlx.yaml")
-    return sources
 
 
 def _check_outputs(project: Project, values: Mapping[str, Value], problems: Problems) -> None:
@@ -221,8 +203,10 @@ def _check_outputs(project: Project, values: Mapping[str, Value], problems: Prob
                     problems.add(place, f"'{path}' is also an input of this stage")
                 elif inside(path, source):
                     problems.add(place, f"'{path}' lies in '{source}', an input of this stage")
-            if (project.root / f"{path}.dvc").exists():
-                problems.add(place, f"'{path}' is data that `dvc add` tracks; a stage would delete it")
+            folders = [path, *(parent.as_posix() for parent in PurePosixPath(path).parents)][:-1]
+            for tracked in folders:
+                if (project.root / f"{tracked}.dvc").exists():
+                    problems.add(place, f"'{tracked}' is data that `dvc add` tracks; a stage would delete it")
             seen[path] = stage.name
 
 

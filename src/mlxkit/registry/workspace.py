@@ -10,11 +10,11 @@ from mlxkit.adapters import git, mlflow_store
 from mlxkit.adapters.mlflow_tracking import user_name
 from mlxkit.errors import Refused
 from mlxkit.evaluation.metrics import METRICS
-from mlxkit.pipeline.lockfile import LOCK_FILE, parse_lock
+from mlxkit.pipeline.lockfile import LOCK_FILE, parse_lock, tracked_data
 from mlxkit.pipeline.own_metrics import own_metric
 from mlxkit.pipeline.record_job import MODEL_HASH
-from mlxkit.project.environments import choose, lookup
-from mlxkit.project.variables import expand
+from mlxkit.project.environments import choose, lookup, tracking_uri
+from mlxkit.project.rules import producers
 from mlxkit.registry.promote import find_run_to_promote, promote
 from mlxkit.registry.promotion import Evaluation, Promotion, Provenance
 
@@ -54,10 +54,7 @@ def environment_of(project: Project, name: str | None, *, option: str = "--env")
 
 def store_of(project: Project, environment: Environment) -> Store:
     """Return the MLflow store of an environment."""
-    tracking = environment.tracking
-    if tracking is not None:
-        tracking = expand(tracking, project.root, where=f"environment '{environment.name}'")
-    return mlflow_store.resolve(project.root, tracking)
+    return mlflow_store.resolve(project.root, tracking_uri(project, environment))
 
 
 def _provenance(project: Project, run: Run) -> Provenance:
@@ -89,15 +86,21 @@ def _rows(project: Project, path: str) -> Any:
     """Load the evaluation rows; where they are not here, DVC brings them back."""
     from mlxkit.pipeline.formats import load_table
 
-    if not (project.root / path).exists():
-        from mlxkit.adapters.dvc import Dvc
-
-        maker = next(name for name, stage in project.stages.items() if path in stage.outputs.values())
-        repository = Dvc(project.root)
-        try:
-            found = repository.checkout(maker)
-        finally:
-            repository.close()
-        if not found:
-            raise Refused("the evaluation rows are not here", context=[path], hint="run `mlx run evaluate`")
+    if not (project.root / path).exists() and not _checked_out(project, path):
+        raise Refused("the evaluation rows are not here", context=[path], hint="run `mlx run evaluate`")
     return load_table(project.root / path).reset_index(drop=True)
+
+
+def _checked_out(project: Project, path: str) -> bool:
+    """Bring a path back as DVC has it, whether a stage makes it or `dvc add` tracks it."""
+    from mlxkit.adapters.dvc import Dvc
+
+    maker = producers(project.stages).get(path)
+    tracked = tracked_data(project.root, path)
+    repository = Dvc(project.root)
+    try:
+        if maker is not None:
+            return repository.checkout(maker)
+        return tracked is not None and repository.checkout_data(tracked.dvc_file)
+    finally:
+        repository.close()
