@@ -85,6 +85,32 @@ def test_status_check_exits_with_3_when_stale(mlx: Mlx, copies: TmpDir, options:
     assert mlx("status", "--check", *options).code == 3
 
 
+def test_a_stale_status_says_so_in_its_document(mlx: Mlx, copies: TmpDir) -> None:
+    result = mlx("status", "--check", "--json")
+    assert (result.code, result.err) == (3, "")
+    assert [stage["state"] for stage in result.json["stages"]] == ["never", "never"]
+    assert result.json["error"] == {
+        "kind": "refused",
+        "message": "2 of 2 stages are stale",
+        "context": [],
+        "hint": "run `mlx run`",
+    }
+
+
+def test_the_folder_may_stand_before_the_command(
+    mlx: Mlx, copies: TmpDir, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    before = mlx("-C", str(copies), "status", "--json")
+    after = mlx("status", "-C", str(copies), "--json")
+    assert before.code == after.code == 0
+    assert before.json == after.json
+    assert mlx("-C", "nowhere", "status").err == (
+        "error: cannot work in 'nowhere': no such file or directory\n"
+        "hint: name an existing folder with `-C DIR`\n"
+    )
+
+
 def test_status_with_a_damaged_lock(mlx: Mlx, ran: TmpDir) -> None:
     ran.gen("dvc.lock", "stages: [")
     result = mlx("status")

@@ -53,6 +53,8 @@ def journey(project: Path, folder: Path) -> Journey:
     moved = folder / "moved.csv"
     moved.write_text(_multiplied(new_rows.read_text(encoding="utf-8")), encoding="utf-8")
     steps["drifted"] = call(project, "mlx", "drift", "--data", str(moved), "--json")
+    report = ("--report", "src")
+    steps["report fails"] = call(project, "mlx", "drift", "--data", str(new_rows), *report, "--json")
     steps["staging, not committed"] = call(project, "mlx", "promote", "--to", "staging", "--json")
     commit()
     steps["production too early"] = call(project, "mlx", "promote", "--to", "production")
@@ -158,6 +160,14 @@ def test_other_rows_drift(journey: Journey) -> None:
     assert journey["drifted"].code == 3
     assert journey["drifted"].json["verdict"] == "drift"
     assert journey["drifted"].json["share"] == 1.0
+    assert journey["drifted"].json["error"]["kind"] == "refused"
+
+
+def test_a_report_that_fails_does_not_hide_the_verdict(journey: Journey) -> None:
+    assert journey["report fails"].code == 5
+    document = journey["report fails"].json
+    assert document["verdict"] == "none"
+    assert document["error"]["kind"] == "tool"
 
 
 def test_upwards_only_a_committed_model_that_was_below(journey: Journey) -> None:
@@ -178,6 +188,7 @@ def test_a_worse_model_is_refused_in_words(journey: Journey) -> None:
     assert done.json["version"] is None
     assert done.json["champion"] == {"version": "1", "run_id": journey["run"].json["run_id"]}
     assert done.json["gates"][1]["passed"] is False
+    assert done.json["error"]["message"] == "1 of 2 gates refused"
     words = " ".join(journey["refusal in words"].out.split())
     assert "of version 1: worse by" in words
     assert words.endswith("not promoted: 1 of 2 gates refused; cells@dev stays as it is")

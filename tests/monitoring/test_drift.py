@@ -83,6 +83,20 @@ def test_target_prediction_and_dates_are_reported_but_not_counted():
     assert (report.verdict, report.share) == ("none", 0.0)
 
 
+def test_the_time_column_is_reported_but_not_counted():
+    known = pd.DataFrame({"year": np.repeat(np.arange(2000, 2020), 20), "x": np.arange(400.0)})
+    profile = build_profile(known, task="regression", inputs=["year", "x"])
+    later = pd.DataFrame({"year": np.repeat(np.arange(2030, 2050), 20), "x": np.arange(400.0)})
+    counted = check_drift(later, profile, max_share=0.3)
+    assert (counted.verdict, counted.share) == ("drift", 0.5)
+    passing = check_drift(later, profile, max_share=0.3, time="year")
+    assert (passing.verdict, passing.share) == ("none", 0.0)
+    assert {c.column: (c.drifted, c.counted) for c in passing.columns} == {
+        "year": (True, False),
+        "x": (False, True),
+    }
+
+
 def test_column_that_is_gone_counts_as_drifted(profile):
     report = check(customers(500, 1).drop(columns=["age", "plan"]), profile)
     assert report.verdict == "drift"

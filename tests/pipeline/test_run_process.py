@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,11 +13,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from small_project import STAGES, by_status, messages
+from small_project import STAGES, STEPS, by_status, messages
 
 from mlxkit.errors import LockTimeout
+from mlxkit.pipeline.command import command_of
 from mlxkit.pipeline.events import Waiting
+from mlxkit.pipeline.execution import resume_command
 from mlxkit.pipeline.lock import run_lock
+from mlxkit.project.load import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -201,3 +205,26 @@ def test_the_installed_command_runs_a_project(small: SmallProject) -> None:
     assert (done.returncode, "cleaning" in done.stderr, "cleaning" in done.stdout) == (0, True, False)
     assert small.json("build/joined/sum.json") == 1531
     assert small.dvc_status() == {}
+
+
+@pytest.mark.parametrize("stage", ["clean", "right"])
+def test_exec_answers_with_one_document_whatever_the_stage_prints(ran: SmallProject, stage: str) -> None:
+    loud = 'import subprocess\n    print("cleaning")\n    subprocess.run(["echo", "a child"])'
+    ran.write({"src/demo/steps.py": STEPS.replace('print("cleaning")', loud)})
+    ran.change_stage("right", cmd="python scripts/right.py; echo a child", env={"N": "1"})
+    command = command_of(load(ran.root), load(ran.root).stages[stage])
+    done = subprocess.run(
+        ["mlx", "exec", *command.arguments(), "--json"],
+        cwd=ran.root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout) == {"stage": stage}
+    assert "a child" in done.stderr
+
+
+def test_the_command_that_resumes_can_be_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = ["mlx", "run", "-C", "my project", "--force", "--set", "model.name=it's"]
+    monkeypatch.setattr("sys.argv", typed)
+    assert shlex.split(resume_command()) == [word for word in typed if word != "--force"]

@@ -39,7 +39,7 @@ def promote_from_workspace(
         environment=environment,
         store=store,
         provenance=_provenance(project, run),
-        evaluation=_evaluation(project),
+        evaluation=evaluation_of(project),
         run_id=run.id,
         dry_run=dry_run,
     )
@@ -68,7 +68,12 @@ def _provenance(project: Project, run: Run) -> Provenance:
     )
 
 
-def _evaluation(project: Project) -> Evaluation:
+def evaluation_of(project: Project) -> Evaluation:
+    """Return the rows that decide, loaded when they are needed, and the project's own metrics.
+
+    Raises:
+        Refused: the project has no evaluation rows.
+    """
     path = project.evaluation_rows_path
     if path is None:
         raise Refused(

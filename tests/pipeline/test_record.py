@@ -1,0 +1,168 @@
+"""What a run asks to be recorded, and how the record survives an end in the middle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from mlxkit.adapters import git, mlflow_runs, mlflow_store
+from mlxkit.pipeline.record import Recorder
+from mlxkit.pipeline.record_job import record
+from mlxkit.pipeline.staleness import Staleness
+from mlxkit.project.load import load
+from mlxkit.targets.base import Job, Outcome, Running
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from small_project import SmallProject
+
+TRAIN = {
+    "call": "demo.steps:train",
+    "inputs": {"train": "build/clean.json"},
+    "outputs": {"model": "models/demo"},
+}
+
+
+ENDED = Outcome(exit_code=0, signal=None, timed_out=False, seconds=0.1, max_memory=0, result={"run_id": "r1"})
+
+
+@dataclass
+class Begun:
+    """A job that has ended already."""
+
+    job: Job
+
+
+@dataclass
+class Listener:
+    """A target that only listens: every job is over at once, and answers with one run."""
+
+    requests: list[dict[str, Any]] = field(default_factory=list)
+
+    def start(self, job: Job) -> Running:
+        """Take a job over."""
+        self.requests.append(dict(job.arguments))
+        return Begun(job)
+
+    def wait(self, running: Sequence[Running], *, seconds: float) -> list[tuple[Running, Outcome]]:
+        """Tell that all have ended."""
+        del seconds
+        return [(one, ENDED) for one in running]
+
+    def cancel(self, running: Running) -> None:
+        """Nothing runs."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.fixture
+def trained(ran: SmallProject) -> SmallProject:
+    """A project with a train stage of two inputs that share a name with another stage's."""
+    ran.write({"src/demo/steps.py": ran.text("src/demo/steps.py") + "\n\ndef train(train):\n    return 1\n"})
+    ran.write({"data/other.json": {"n": 2}})
+    ran.change_stage("train", **TRAIN)
+    return ran.change_stage(
+        "right", inputs={"raw": "data/other.json"}, cmd="cp data/other.json build/right.txt"
+    )
+
+
+def recorder(project: SmallProject, tracking: str | None = None) -> tuple[Recorder, Listener, Staleness]:
+    if tracking is not None:
+        config = project.text("mlx.yaml")
+        project.write({"mlx.yaml": f"{config}environments: {{dev: {{tracking: '{tracking}'}}}}\n"})
+    loaded = load(project.root)
+    listener = Listener()
+    state = git.state(project.root)
+    return Recorder(loaded, loaded.environments["dev"], state, listener), listener, Staleness(loaded)
+
+
+def test_raw_files_of_one_name_are_all_recorded(trained: SmallProject) -> None:
+    ours, listener, staleness = recorder(trained)
+    ours.open(staleness.dependency_hashes("train"))
+    datasets = {d["path"]: (d["name"], d["context"]) for d in listener.requests[0]["datasets"]}
+    assert datasets == {
+        "data/raw.json": ("raw", "raw"),
+        "data/other.json": ("raw", "raw"),
+        "build/clean.json": ("train", "training"),
+    }
+    assert all(d["digest"] for d in listener.requests[0]["datasets"])
+
+
+def test_a_secret_in_the_address_of_the_store_is_not_written(
+    trained: SmallProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKING_TOKEN", "s3cr3t-value")
+    ours, listener, staleness = recorder(trained, "https://me:${TRACKING_TOKEN}@mlflow.example.org")
+    variables = ours.open(staleness.dependency_hashes("train"))
+    assert variables["MLFLOW_TRACKING_URI"] == "https://me:s3cr3t-value@mlflow.example.org"
+    assert ours.close({}, staleness, {}, True, None) == "r1"
+    assert [request["action"] for request in listener.requests] == ["open", "close"]
+    written = [path for path in (trained.root / ".mlx").rglob("*") if path.is_file()]
+    assert trained.root / ".mlx/recorded.json" in written
+    assert not any(b"s3cr3t-value" in path.read_bytes() for path in written)
+
+
+def test_what_is_recorded_already_asks_nobody(trained: SmallProject) -> None:
+    first, _, staleness = recorder(trained)
+    first.open(staleness.dependency_hashes("train"))
+    first.close({}, staleness, {}, True, None)
+    again, listener, staleness = recorder(trained)
+    assert again.close({}, staleness, {}, True, None) == "r1"
+    assert (listener.requests, again.recorded) == ([], False)
+
+
+def test_an_evaluation_that_came_later_is_recorded(trained: SmallProject) -> None:
+    trained.change_stage("evaluate", inputs={"test": "build/clean.json"})
+    first, _, staleness = recorder(trained)
+    first.open(staleness.dependency_hashes("train"))
+    first.close({}, staleness, {}, True, None)
+    lock = yaml.safe_load(trained.text("dvc.lock"))
+    evaluated = {"path": "reports/metrics.json", "hash": "md5", "md5": "0" * 32}
+    lock["stages"]["evaluate"] = {"cmd": "mlx exec evaluate", "outs": [evaluated]}
+    (trained.root / "dvc.lock").write_text(yaml.safe_dump(lock))
+    later, listener, staleness = recorder(trained)
+    assert later.close({}, staleness, {"r2": 0.5}, True, None) == "r1"
+    assert listener.requests[0]["metrics"] == {"r2": 0.5}
+    assert later.recorded
+
+
+def test_a_record_that_was_cut_off_is_completed(tmp_path: Path) -> None:
+    request = {
+        "root": str(tmp_path),
+        "tracking": None,
+        "experiment": "demo",
+        "params": {"model": {"depth": 3}},
+        "tags": {},
+        "datasets": [],
+        "metrics": {"r2": 0.5},
+        "artifacts": [],
+        "seconds": {"train": 1.5},
+        "model_hash": "abc.dir",
+        "diff": "",
+        "model": None,
+    }
+    run_id = record({**request, "action": "open"})["run_id"]
+    store = mlflow_store.resolve(tmp_path)
+    assert mlflow_runs.get_run(store, run_id).status == "RUNNING"
+
+    assert record({**request, "action": "complete", "run_id": run_id})["run_id"] == run_id
+    completed = mlflow_runs.get_run(store, run_id)
+    assert (completed.status, completed.metrics["r2"]) == ("FINISHED", 0.5)
+
+    # Once it is complete, only metrics are added.
+    more = {**request, "action": "complete", "run_id": run_id, "metrics": {"cost": 2.0}}
+    assert record(more)["run_id"] == run_id
+    assert mlflow_runs.get_run(store, run_id).metrics["cost"] == 2.0
+
+
+def test_a_failure_comes_back_as_plain_values(tmp_path: Path) -> None:
+    answer = record({"action": "open", "root": str(tmp_path), "tracking": "nonsense://x"})
+    assert set(answer["error"]) == {"message", "context", "hint"}
+    json.dumps(answer)
