@@ -17,6 +17,7 @@ import typer.main
 from mlxkit.cli.app import app
 from mlxkit.pipeline import formats
 from mlxkit.project import schema
+from mlxkit.project.json_schema import json_schema
 from mlxkit.project.schema import Choice, Key, ListOf, MapOf, Number, Scalar, Shape, Text
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def pages(root: Path) -> dict[str, str]:
         "docs/reference/stages.md": {"formats": _formats},
     }
     texts = {path: _filled((root / path).read_text(encoding="utf-8"), part) for path, part in parts.items()}
-    return {**texts, SCHEMA_PAGE: json.dumps(schema.json_schema(), indent=2) + "\n"}
+    return {**texts, SCHEMA_PAGE: json.dumps(json_schema(), indent=2) + "\n"}
 
 
 def _read(path: Path) -> str | None:

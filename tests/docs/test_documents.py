@@ -20,7 +20,7 @@ from mlxkit.monitoring.drift import ColumnDrift, DriftReport, SchemaProblem
 from mlxkit.pipeline.diagnosis import Finding
 from mlxkit.project.located import Problems, read_yaml
 from mlxkit.project.schema import ROOT as SHAPE
-from mlxkit.project.schema import validate
+from mlxkit.project.validation import validate
 from mlxkit.registry.gates import GateVerdict
 from mlxkit.registry.promotion import Promotion
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mlxkit.project.schema import ROOT, Key, ListOf, MapOf, Shape, json_schema
+from mlxkit.project.json_schema import json_schema
+from mlxkit.project.schema import ROOT, Key, ListOf, MapOf, Shape
 from mlxkit.project.yaml12 import load
 
 if TYPE_CHECKING:

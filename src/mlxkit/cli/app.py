@@ -129,7 +129,7 @@ def _call(arguments: list[str]) -> int:
 
 def _usage_message(text: str) -> str:
     """Say a usage error of Typer as mlx says its own."""
-    from mlxkit.project.schema import did_you_mean
+    from mlxkit.project.suggestions import did_you_mean
 
     message = text.rpartition("Error: ")[2].strip().removesuffix(".")
     wrong = re.match(r"No such (command|option):? '?([^\s']+)'?", message)

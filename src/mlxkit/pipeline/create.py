@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from mlxkit.adapters import dvc, git
 from mlxkit.pipeline import dvc_yaml
 from mlxkit.project.files import write_atomically
+from mlxkit.project.json_schema import json_schema
 from mlxkit.project.load import load
-from mlxkit.project.schema import json_schema
 from mlxkit.scaffold.project_tree import scaffold
 
 if TYPE_CHECKING:

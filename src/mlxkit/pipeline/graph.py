@@ -6,8 +6,8 @@ from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 from mlxkit.errors import UsageError
-from mlxkit.project.rules import depends_on, producers
-from mlxkit.project.schema import did_you_mean
+from mlxkit.project.flow import depends_on, producers
+from mlxkit.project.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

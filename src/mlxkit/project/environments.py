@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mlxkit.errors import UsageError
 from mlxkit.project.models import Environment, Project
-from mlxkit.project.schema import did_you_mean
+from mlxkit.project.suggestions import did_you_mean
 from mlxkit.project.variables import expand
 
 DEFAULTS = {

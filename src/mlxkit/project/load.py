@@ -24,8 +24,9 @@ from mlxkit.project.models import (
 )
 from mlxkit.project.params import read_params
 from mlxkit.project.rules import check_rules
-from mlxkit.project.schema import ROOT, validate
+from mlxkit.project.schema import ROOT
 from mlxkit.project.sound import sound_part
+from mlxkit.project.validation import validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,7 @@ from mlxkit.errors import ConfigError, UsageError
 from mlxkit.project.files import write_atomically
 from mlxkit.project.located import Problems, Value, read_yaml
 from mlxkit.project.models import PARAMS_FILE
-from mlxkit.project.schema import did_you_mean
+from mlxkit.project.suggestions import did_you_mean
 from mlxkit.project.yaml12 import load
 
 if TYPE_CHECKING:

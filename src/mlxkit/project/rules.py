@@ -8,13 +8,13 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.project import environments as env
-from mlxkit.project.functions import Function, FunctionNotFound, Parameter, find_function
-from mlxkit.project.models import PARAMS_FILE, Project, Stage, model_output
-from mlxkit.project.schema import did_you_mean
-from mlxkit.project.sources import sources
+from mlxkit.project.call_rules import check_call
+from mlxkit.project.flow import depends_on, inside, producers
+from mlxkit.project.models import PARAMS_FILE, Project, Stage
+from mlxkit.project.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from mlxkit.project.located import Problems, Value
     from mlxkit.project.sound import Sound
@@ -43,27 +43,6 @@ def check_rules(project: Project, sound: Sound, params: Mapping[str, Any], probl
     _check_cycles(project, stages, problems)
     _check_gates(data, problems)
     _check_environments(project, data, problems)
-
-
-def depends_on(stage: Stage, producers: Mapping[str, str]) -> set[str]:
-    """Return the stages whose outputs a stage reads; `producers` maps output path to stage name."""
-    found = {
-        producer
-        for path in (*stage.inputs.values(), *stage.code)
-        for output, producer in producers.items()
-        if inside(path, output) or inside(output, path)
-    }
-    return found - {stage.name}
-
-
-def producers(stages: Mapping[str, Stage]) -> dict[str, str]:
-    """Map each output path to the stage that makes it."""
-    return {path: stage.name for stage in stages.values() for path in stage.outputs.values()}
-
-
-def inside(path: str, folder: str) -> bool:
-    """Whether a path is the folder itself or lies in it; both are relative POSIX paths."""
-    return path == folder or path.startswith(f"{folder}/")
 
 
 def _at(value: Value, *keys: str) -> Value:
@@ -119,7 +98,7 @@ def _check_stage(
                 item, f"{PARAMS_FILE} has no group '{item.text}'{did_you_mean(item.text, list(params))}"
             )
     if stage.call and not stage.cmd:
-        _check_call(project, stage, value, params, problems)
+        check_call(project, stage, _at(value, "call"), params, problems)
 
 
 def _check_target(project: Project, stage: Stage, value: Value, problems: Problems) -> None:
@@ -152,40 +131,6 @@ def _check_path(project: Project, item: Value, problems: Problems, *, section: s
     ):
         # Outputs are deleted before their stage runs.
         problems.add(item, f"'{path}' is the project's own, and no place for an output")
-
-
-def _check_call(
-    project: Project, stage: Stage, value: Value, params: Mapping[str, Any], problems: Problems
-) -> None:
-    place = _at(value, "call")
-    try:
-        function = find_function(project.root, stage.call or "")
-    except FunctionNotFound as error:
-        problems.add(place, f"{error.message}{did_you_mean(error.wrong, error.options)}")
-        return
-    for text in _binding_problems(stage, function, params):
-        problems.add(place, text)
-
-
-def _binding_problems(stage: Stage, function: Function, params: Mapping[str, Any]) -> Iterator[str]:
-    groups = {group: params[group] for group in stage.params if group in params}
-    known = sources(stage.inputs, stage.outputs, groups)
-    for parameter in function.parameters or ():
-        named = known.get(parameter.name, [])
-        if len(named) > 1:
-            yield f"parameter '{parameter.name}' has two sources: {' and '.join(named)}"
-        elif stage.kind == "train" and parameter.name == model_output(stage.outputs):
-            yield f"parameter '{parameter.name}' is the model's path, which mlx writes; return the model"
-        elif not named and parameter.required and all(group in params for group in stage.params):
-            yield _unbound(parameter, list(known), params)
-
-
-def _unbound(parameter: Parameter, options: list[str], params: Mapping[str, Any]) -> str:
-    text = f"parameter '{parameter.name}' is given by no input, output or parameter"
-    for group, values in params.items():
-        if group == parameter.name or (isinstance(values, dict) and parameter.name in values):
-            return f"{text}; {PARAMS_FILE} has it: add '{group}' to 'params'"
-    return f"{text}{did_you_mean(parameter.name, options)}"
 
 
 def _check_outputs(project: Project, values: Mapping[str, Value], problems: Problems) -> None:

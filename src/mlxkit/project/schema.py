@@ -1,22 +1,15 @@
 """The shape of `mlx.yaml`: which keys there are, what each may hold, and what it means.
 
-One table serves three readers: validation here, `mlx.schema.json` for editors, and the reference page.
+One table serves three readers: `validation`, `mlx.schema.json` for editors, and the reference page.
 """
 
 from __future__ import annotations
 
-import difflib
-import math
-import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
-
-from mlxkit.project.yaml12 import load
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from mlxkit.project.located import Problems, Value
+    from collections.abc import Mapping
 
 NAME = r"[A-Za-z][A-Za-z0-9_-]*"
 VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
@@ -88,11 +81,6 @@ class Key:
 
 
 Type = Text | Choice | Number | Scalar | ListOf | MapOf | Shape
-
-_RULES = {
-    NAME: "a name may hold letters, digits, '-' and '_', and starts with a letter",
-    VARIABLE: "a name may hold letters, digits and '_', and does not start with a digit",
-}
 
 _PATHS = MapOf(Text(), NAME, lists=True)
 
@@ -202,163 +190,3 @@ ROOT = Shape(
         "targets": Key(MapOf(TARGET, NAME), "Machines that stages may run on."),
     },
 )
-
-
-def did_you_mean(word: str, options: Iterable[object]) -> str:
-    """Return `, did you mean 'x'?` for the closest option, or nothing; keys of YAML may be numbers."""
-    close = difflib.get_close_matches(word, map(str, options), n=1, cutoff=0.6)
-    return f", did you mean '{close[0]}'?" if close else ""
-
-
-def validate(value: Value, kind: Type, problems: Problems) -> None:
-    """Note every place where a value does not have the type."""
-    match kind:
-        case Shape():
-            _validate_shape(value, kind, problems)
-        case MapOf():
-            _validate_map(value, kind, problems)
-        case ListOf():
-            if not isinstance(value.data, list):
-                problems.add(value, f"must be a list, is {describe(value)}")
-                return
-            for item in value.data:
-                validate(item, kind.item, problems)
-        case _:
-            text = _scalar_problem(value, kind)
-            if text:
-                problems.add(value, text)
-
-
-def describe(value: Value) -> str:
-    """Say in words what a value is, for error messages."""
-    match value.data:
-        case None:
-            return "empty"
-        case dict():
-            return "a mapping"
-        case list():
-            return "a list"
-        case _:
-            return f"'{value.text}'"
-
-
-def _validate_shape(value: Value, shape: Shape, problems: Problems) -> None:
-    data = value.data
-    if data is None and not any(key.required for key in shape.keys.values()):
-        return
-    if not isinstance(data, dict):
-        problems.add(value, f"must be a mapping, is {describe(value)}")
-        return
-    for name, item in data.items():
-        if name in shape.keys:
-            validate(item, shape.keys[name].type, problems)
-        else:
-            problems.add(item, f"unknown key{did_you_mean(name, list(shape.keys))}")
-    for name, key in shape.keys.items():
-        if key.required and name not in data:
-            problems.add(value, f"missing; {key.doc[0].lower()}{key.doc[1:].rstrip('.')}", key=name)
-
-
-def _validate_map(value: Value, kind: MapOf, problems: Problems) -> None:
-    if kind.lists and isinstance(value.data, list):
-        for item in value.data:
-            validate(item, Text(), problems)
-        return
-    if not isinstance(value.data, dict):
-        what = "a mapping or a list" if kind.lists else "a mapping"
-        problems.add(value, f"must be {what}, is {describe(value)}")
-        return
-    for name, item in value.data.items():
-        if kind.key_pattern and not re.fullmatch(kind.key_pattern, name):
-            problems.add(item, _RULES[kind.key_pattern])
-        validate(item, kind.item, problems)
-
-
-def _scalar_problem(value: Value, kind: Text | Choice | Number | Scalar) -> str:
-    if value.data is None or isinstance(value.data, dict | list):
-        wanted = {Text: "text", Choice: "a word", Number: "a number", Scalar: "a label"}[type(kind)]
-        return f"must be {wanted}, is {describe(value)}"
-    match kind:
-        case Text(pattern, example) if pattern and not re.fullmatch(pattern, value.text):
-            if pattern in _RULES:
-                return f"'{value.text}' is no name: {_RULES[pattern]}"
-            like = f", such as '{example}'" if example else ""
-            return f"'{value.text}' does not have the right form{like}"
-        case Choice(options) if value.text not in options:
-            listed = " or ".join(f"'{option}'" for option in options)
-            return f"must be {listed}, is '{value.text}'{did_you_mean(value.text, list(options))}"
-        case Number():
-            return _number_problem(value, kind)
-    return ""
-
-
-def _number_problem(value: Value, kind: Number) -> str:
-    number = value.data
-    if isinstance(number, bool) or not isinstance(number, int if kind.whole else int | float):
-        quoted = isinstance(number, str) and isinstance(load(value.text), int | float)
-        close = "; remove the quotes" if quoted else ""
-        return f"must be a {'whole ' if kind.whole else ''}number, is '{value.text}'{close}"
-    if not math.isfinite(number):
-        return f"must be a number, is '{value.text}'"
-    low, high = kind.low, kind.high
-    too_low = low is not None and (number <= low if kind.open else number < low)
-    too_high = high is not None and (number >= high if kind.open else number > high)
-    if too_low or too_high:
-        between = (
-            f"between {low:g} and {high:g}" if low is not None and high is not None else f"at least {low}"
-        )
-        return f"must be {between}, is {value.text}"
-    return ""
-
-
-def json_schema() -> dict[str, Any]:
-    """Build the JSON schema of `mlx.yaml` for editors."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "mlx.yaml",
-        "description": "One file that describes an mlx project.",
-        **_json_type(ROOT),
-    }
-
-
-def _json_type(kind: Type) -> dict[str, Any]:
-    match kind:
-        case Shape(_, keys):
-            properties = {
-                name: {"description": key.doc, **_json_type(key.type)} for name, key in keys.items()
-            }
-            required = [name for name, key in keys.items() if key.required]
-            schema: dict[str, Any] = {
-                "type": "object" if required else ["object", "null"],
-                "properties": properties,
-                "additionalProperties": False,
-            }
-            return schema | ({"required": required} if required else {})
-        case MapOf(item, pattern, lists):
-            schema = {"type": "object", "additionalProperties": _json_type(item)}
-            if pattern:
-                schema["propertyNames"] = {"pattern": f"^{pattern}$"}
-            return {"anyOf": [schema, {"type": "array", "items": {"type": "string"}}]} if lists else schema
-        case ListOf(item):
-            return {"type": "array", "items": _json_type(item)}
-        case Text(pattern):
-            base: dict[str, Any] = {"type": ["string", "number", "boolean"]}
-            return base | ({"pattern": f"^{pattern}$"} if pattern else {})
-        case Choice(options):
-            return {"enum": list(options)}
-        case Number():
-            return _json_number(kind)
-        case Scalar():
-            return {"type": ["string", "number", "boolean"]}
-
-
-def _json_number(kind: Number) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "integer" if kind.whole else "number"}
-    bounds: tuple[tuple[Literal["minimum", "maximum"], float | None], ...] = (
-        ("minimum", kind.low),
-        ("maximum", kind.high),
-    )
-    for word, bound in bounds:
-        if bound is not None:
-            schema[f"exclusive{word.capitalize()}" if kind.open else word] = bound
-    return schema

@@ -14,7 +14,7 @@ from mlxkit.pipeline.lockfile import LOCK_FILE, parse_lock, tracked_data
 from mlxkit.pipeline.own_metrics import own_metric
 from mlxkit.pipeline.record_job import MODEL_HASH
 from mlxkit.project.environments import choose, lookup, tracking_uri
-from mlxkit.project.rules import producers
+from mlxkit.project.flow import producers
 from mlxkit.registry.promote import find_run_to_promote, promote
 from mlxkit.registry.promotion import Evaluation, Promotion, Provenance
 

@@ -6,13 +6,8 @@ import keyword
 import re
 import sys
 import unicodedata
-from difflib import get_close_matches
 from importlib.machinery import PathFinder
 from itertools import takewhile
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 # The longest names with which no line of the generated code outgrows its formatter's width.
 LONGEST_PROJECT = 32
@@ -75,13 +70,6 @@ def suggest_name(project: str) -> str:
     """Return a name like this one that a project can have."""
     candidate = slug(project, longest=LONGEST_PROJECT, fallback="project").replace("_", "-")
     return candidate if problem_with_name(candidate) is None else f"{candidate[:26].rstrip('-')}-model"
-
-
-def did_you_mean(name: str, candidates: Collection[str]) -> str:
-    """Return the candidate closest to `name`, also when only its case differs; empty when none is close."""
-    by_lower = {candidate.lower(): candidate for candidate in candidates}
-    close = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
-    return by_lower[close[0]] if close else ""
 
 
 def _is_installed_library(package: str) -> bool:

@@ -12,7 +12,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from mlxkit.errors import UsageError
-from mlxkit.scaffold.names import did_you_mean
+from mlxkit.project.suggestions import closest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ def find_template(request: Request) -> Path:
     """Return the folder of the template asked for; raise UsageError when there is none of that name."""
     names = sorted(folder.name for folder in templates_folder().iterdir() if folder.is_dir())
     if request.template not in names:
-        close = did_you_mean(request.template, names)
+        close = closest(request.template, names)
         raise UsageError(
             f"there is no template '{request.template}'",
             hint=request.hint(template=close or names[0]),

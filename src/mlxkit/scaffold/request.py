@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.errors import DataError
-from mlxkit.scaffold.names import did_you_mean
+from mlxkit.project.suggestions import closest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +76,7 @@ class Request:
                 )
 
     def _no_column(self, option: str, column: str, columns: Sequence[str]) -> DataError:
-        close = did_you_mean(column, columns)
+        close = closest(column, columns)
         names = f"columns: {', '.join(columns)}"
         if not close:
             return DataError(

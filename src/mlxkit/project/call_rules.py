@@ -1,0 +1,49 @@
+"""What the function of a stage must satisfy, as far as its source shows it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mlxkit.project.functions import Function, FunctionNotFound, Parameter, find_function
+from mlxkit.project.models import PARAMS_FILE, Project, Stage, model_output
+from mlxkit.project.sources import sources
+from mlxkit.project.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mlxkit.project.located import Problems, Value
+
+
+def check_call(
+    project: Project, stage: Stage, place: Value, params: Mapping[str, Any], problems: Problems
+) -> None:
+    """Note what is wrong with the function of a stage: it is not there, or a parameter has no one source."""
+    try:
+        function = find_function(project.root, stage.call or "")
+    except FunctionNotFound as error:
+        problems.add(place, f"{error.message}{did_you_mean(error.wrong, error.options)}")
+        return
+    for text in _binding_problems(stage, function, params):
+        problems.add(place, text)
+
+
+def _binding_problems(stage: Stage, function: Function, params: Mapping[str, Any]) -> Iterator[str]:
+    groups = {group: params[group] for group in stage.params if group in params}
+    known = sources(stage.inputs, stage.outputs, groups)
+    for parameter in function.parameters or ():
+        named = known.get(parameter.name, [])
+        if len(named) > 1:
+            yield f"parameter '{parameter.name}' has two sources: {' and '.join(named)}"
+        elif stage.kind == "train" and parameter.name == model_output(stage.outputs):
+            yield f"parameter '{parameter.name}' is the model's path, which mlx writes; return the model"
+        elif not named and parameter.required and all(group in params for group in stage.params):
+            yield _unbound(parameter, list(known), params)
+
+
+def _unbound(parameter: Parameter, options: list[str], params: Mapping[str, Any]) -> str:
+    text = f"parameter '{parameter.name}' is given by no input, output or parameter"
+    for group, values in params.items():
+        if group == parameter.name or (isinstance(values, dict) and parameter.name in values):
+            return f"{text}; {PARAMS_FILE} has it: add '{group}' to 'params'"
+    return f"{text}{did_you_mean(parameter.name, options)}"
