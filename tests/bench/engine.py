@@ -142,7 +142,7 @@ def main() -> None:
             found |= compare_lives(scratch, options.baseline.resolve(), options.pairs)
         if options.only != "lives":
             found |= compare_small(scratch, options.pairs)
-    print("\n".join(lines(found)))
+    sys.stdout.write("\n".join([*lines(found), ""]))
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 

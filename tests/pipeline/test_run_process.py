@@ -133,6 +133,23 @@ def test_ctrl_c_ends_the_stage_and_keeps_what_finished(
     assert by_status(long.run()) == {"quick": "fresh", "long": "ran", "after": "ran"}
 
 
+def test_a_second_ctrl_c_does_not_wait_for_a_stage_that_will_not_end(
+    long: SmallProject, run_long: Callable[..., Running]
+) -> None:
+    long.change_stage("long", cmd=f"trap '' TERM; {LONG}")
+    running = run_long()
+    pids = running.stage_pids()
+    running.process.send_signal(signal.SIGINT)
+    assert not eventually(lambda: running.process.poll() is not None, seconds=1.0)
+    running.process.send_signal(signal.SIGINT)
+    assert eventually(lambda: running.process.poll() is not None, seconds=8.0)
+    code, _, err = running.end()
+    assert code == 130
+    assert "warning: stopping; press Ctrl-C again to stop at once\n" in err
+    assert err.endswith("error: interrupted; what had finished is kept\nhint: run `mlx run`\n")
+    assert eventually(lambda: not any(map(is_running, pids)))
+
+
 def test_kill_leaves_no_process_and_no_half_made_state(
     long: SmallProject, run_long: Callable[..., Running]
 ) -> None:

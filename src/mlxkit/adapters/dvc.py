@@ -1,23 +1,28 @@
 """DVC in this process, through `dvc.repo.Repo`: cache, run cache, checkout, commit.
 
-One thread uses it. DVC's repository lock is held only inside one call, never while a stage runs.
+One thread uses it. DVC's repository lock is held only inside one call, never while a stage runs. A stage that
+runs has a claim on its paths: other DVC commands may read them, and those that would write them are refused.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
-from contextlib import chdir, contextmanager
+from contextlib import AbstractContextManager, ExitStack, chdir, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.errors import LockTimeout, ToolError
+from mlxkit.project.files import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping
 
 LOCK_DEADLINE_SECONDS = 60.0
+_POLL_SECONDS = 0.2
 
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")
 
@@ -25,8 +30,8 @@ os.environ.setdefault("DVC_NO_ANALYTICS", "1")
 class Dvc:
     """An open DVC repository of one project."""
 
-    def __init__(self, root: Path) -> None:
-        """Open the repository.
+    def __init__(self, root: Path, waiting: Callable[[str], None] = lambda text: None) -> None:
+        """Open the repository; `waiting` is told when another DVC command has to be waited for.
 
         Raises:
             ToolError: the folder is no DVC repository, or DVC cannot read its files.
@@ -36,7 +41,8 @@ class Dvc:
         from dvc.scm import SCMError
 
         _quiet()
-        self._root = root
+        self._root, self._waiting = root, waiting
+        self._claims = ExitStack()
         with _translated():
             try:
                 self._repo: Any = Repo(os.fspath(root), uninitialized=False)
@@ -50,7 +56,8 @@ class Dvc:
                 ) from error
 
     def close(self) -> None:
-        """Release DVC's file handles."""
+        """Release all claims and DVC's file handles."""
+        self.release_claims()
         self._repo.close()
 
     def restore(self, stage_name: str) -> bool:
@@ -94,10 +101,49 @@ class Dvc:
         stage.checkout(force=True)
         return all(out.exists for out in stage.outs)
 
-    def commit(self, stage_name: str) -> None:
-        """Save what a stage read and made: into the cache, the run cache and dvc.lock."""
+    def commit(self, stage_name: str, read: Mapping[str, str | None]) -> str | None:
+        """Save what a stage read and made: into the cache, the run cache and dvc.lock.
+
+        `read` holds the hash of each input when the stage began. When one is another by now, nothing is
+        saved, and its path is returned.
+        """
         with self._locked():
-            self._save(self._stage(stage_name))
+            stage = self._stage(stage_name)
+            stage.save_deps()
+            for dep in stage.deps:
+                path = dep.def_path
+                if path in read and dep.hash_info and dep.hash_info.value != read[path]:
+                    return str(path)
+            self._save(stage)
+            return None
+
+    def claim(self, stage_name: str) -> bool:
+        """Keep other DVC commands from writing what a stage reads and makes, until `release_claims`.
+
+        It is a reader's lock, also on the outputs, so that a plain `dvc status` works while the stage runs.
+        Returns whether another command had to be waited for, which may have changed things.
+        """
+        from dvc.rwlock import rwlock
+
+        stage = self._stage(stage_name)
+        paths = [item.fs_path for item in (*stage.deps, *stage.outs) if hasattr(item, "fs_path")]
+
+        def lock() -> AbstractContextManager[None]:
+            hardlink = self._repo.config["core"].get("hardlink_lock", False)
+            # DVC itself writes the same words: a process passes over its own locks.
+            words = " ".join(sys.argv)
+            held: AbstractContextManager[None] = rwlock(
+                self._repo.tmp_dir, self._repo.fs, words, paths, [], hardlink
+            )
+            return held
+
+        with _translated(), chdir(self._root):
+            return self._claims.enter_context(self._waited_for(lock))
+
+    def release_claims(self) -> None:
+        """Let other DVC commands write again."""
+        with chdir(self._root):
+            self._claims.close()
 
     def commit_data(self, dvc_file: str) -> None:
         """Take a changed data file over as its new version, as `dvc repro` does."""
@@ -120,40 +166,65 @@ class Dvc:
     def _data(self, dvc_file: str) -> Any:
         return self._repo.stage.load_one(path=str(self._root / dvc_file))
 
-    @staticmethod
-    def _save(stage: Any) -> None:
+    def _save(self, stage: Any) -> None:
+        from dvc.stage import PipelineStage
+
         stage.save()
         stage.commit()
-        stage.dump(update_pipeline=False)
+        if isinstance(stage, PipelineStage):
+            self._write_lock_file(stage)
+        else:
+            stage.dump(update_pipeline=False)
+
+    def _write_lock_file(self, stage: Any) -> None:
+        """Replace dvc.lock in one step by what DVC would write: DVC itself truncates it first."""
+        from dvc.dvcfile import LOCK_FILE, Lockfile
+
+        lock_file = self._root / LOCK_FILE
+        with TemporaryDirectory(dir=self._repo.tmp_dir) as folder:
+            copy = Path(folder, LOCK_FILE)
+            if lock_file.exists():
+                copy.write_bytes(lock_file.read_bytes())
+            Lockfile(self._repo, os.fspath(copy)).dump(stage)
+            write_atomically(lock_file, copy.read_bytes())
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold DVC's repository lock; DVC itself gives up after 3 s, this waits until the deadline."""
-        from dvc.lock import LockError
+        """Hold DVC's repository lock."""
         from dvc.repo import lock_repo
 
-        deadline = time.monotonic() + LOCK_DEADLINE_SECONDS
         # DVC makes some paths absolute by the working folder, and refuses one outside its repository.
-        with _translated(), chdir(self._root):
+        with _translated(), chdir(self._root), self._waited_for(lambda: lock_repo(self._repo)):
+            yield
+
+    @contextmanager
+    def _waited_for(self, lock: Callable[[], AbstractContextManager[object]]) -> Iterator[bool]:
+        """Hold a lock of DVC, which itself gives up after 3 s or at once; this waits until the deadline.
+
+        Yields whether it had to wait.
+        """
+        from dvc.lock import LockError
+
+        deadline = time.monotonic() + LOCK_DEADLINE_SECONDS
+        told = False
+        with ExitStack() as held:
             while True:
-                context = lock_repo(self._repo)
                 try:
-                    context.__enter__()
+                    held.enter_context(lock())
                     break
                 except LockError as error:
+                    reason = " ".join(str(error).split("If there are no")[0].split())
                     if time.monotonic() > deadline:
                         raise LockTimeout(
-                            "another DVC command holds the repository's lock",
-                            context=[str(error).splitlines()[0]],
+                            "another DVC command does not end",
+                            context=[reason],
                             hint="wait for it to end, then run the same command again",
                         ) from error
-            try:
-                yield
-            except BaseException as error:
-                if not context.__exit__(type(error), error, error.__traceback__):
-                    raise
-            else:
-                context.__exit__(None, None, None)
+                if not told:
+                    self._waiting(f"waiting for another DVC command ({reason})")
+                    told = True
+                time.sleep(_POLL_SECONDS)
+            yield told
 
 
 def init(root: Path, *, subdir: bool, scm: bool) -> None:

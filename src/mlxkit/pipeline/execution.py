@@ -11,7 +11,7 @@ from mlxkit.adapters import git
 from mlxkit.errors import DataError, Interrupted, MlxError
 from mlxkit.pipeline import dvc_yaml
 from mlxkit.pipeline.command import command_of
-from mlxkit.pipeline.events import Events, PlanMade, StageEnded, StageStarted, Tick, Warned
+from mlxkit.pipeline.events import Events, PlanMade, StageEnded, StageStarted, Tick, Waiting, Warned
 from mlxkit.pipeline.execute import read_metrics, remove_outputs
 from mlxkit.pipeline.failure import changed_while_running, explain, missing_output
 from mlxkit.pipeline.graph import select, upstream
@@ -92,7 +92,7 @@ class Execution:
         if self._dvc is None:
             from mlxkit.adapters.dvc import Dvc
 
-            self._dvc = Dvc(self._project.root)
+            self._dvc = Dvc(self._project.root, lambda text: self._events(Waiting(text)))
         return self._dvc
 
     def _prepare_data(self) -> None:
@@ -130,6 +130,9 @@ class Execution:
         state = self._staleness.check(name)
         forced = self._options.forces(name)
         started = time.monotonic()
+        if (forced or state.state != "fresh" or state.missing) and self.dvc.claim(name):
+            self._staleness.reload()
+            state = self._staleness.check(name)
         if not forced:
             if state.state == "fresh" and not state.missing:
                 return self._end(StageResult(name, "fresh"))
@@ -188,6 +191,8 @@ class Execution:
             name = names[id(running)]
             _, state, before = self._running.pop(name)
             self._settle(name, running.job, outcome, state, before)
+        if not self._running and self._dvc is not None:
+            self._dvc.release_claims()
         self._events(Tick())
 
     def _settle(
@@ -205,31 +210,41 @@ class Execution:
             )
             return self._execute(name, state)
         if error is None:
-            error = self._commit(name)
+            error = self._commit(name, before)
         status: Status = "ran" if error is None else "failed"
         self._error = self._error or error
         log = job.log.relative_to(self._project.root).as_posix()
         return self._end(StageResult(name, status, outcome.seconds, state.reasons, log, outcome.max_memory))
 
-    def _commit(self, name: str) -> MlxError | None:
+    def _commit(self, name: str, before: Mapping[str, str | None]) -> MlxError | None:
         """Keep what a stage made, in DVC's cache and dvc.lock; returns why that failed."""
         try:
-            self.dvc.commit(name)
+            changed = self.dvc.commit(name, before)
             self._staleness.reload()
         except MlxError as error:
             return error
-        return None
+        return changed_while_running(name, changed) if changed is not None else None
 
     def _end(self, result: StageResult) -> None:
         self._results[result.name] = result
         self._events(StageEnded(result.name, result.status, result.seconds, result.reasons))
 
     def _interrupt(self) -> None:
-        """Stop nicely after Ctrl-C: what runs is ended, what finished is kept."""
-        for running, _, _ in self._running.values():
-            self._target.cancel(running)
+        """Stop after Ctrl-C, nicely, and at once after a second one; what finished is kept."""
+        left = [running for running, _, _ in self._running.values()]
         for name in self._running:
             self._results[name] = StageResult(name, "failed", reasons=("interrupted",))
+        if left:
+            self._events(Warned("stopping; press Ctrl-C again to stop at once"))
+        now = False
+        while left:
+            try:
+                for running in left:
+                    self._target.cancel(running, now=now)
+                ended = [running for running, _ in self._target.wait(left, seconds=60.0)]
+                left = [running for running in left if running not in ended]
+            except KeyboardInterrupt:
+                now = True
         self._error = Interrupted("interrupted; what had finished is kept", hint=f"run `{resume_command()}`")
 
     def _record(self) -> tuple[str | None, dict[str, Any]]:

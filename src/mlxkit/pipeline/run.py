@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mlxkit.adapters import git
@@ -20,6 +22,7 @@ from mlxkit.project.params import set_params
 from mlxkit.targets.workers import Workers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from mlxkit.project.models import Project
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 """Name of this machine as a target."""
+_RUNNING = "MLX_RUNNING"
+"""Variable that tells a stage, and what it starts, which project is being run."""
 
 
 def run(root: Path, options: Options, events: Events = ignore, *, target: Target | None = None) -> RunResult:
@@ -42,7 +47,7 @@ def run(root: Path, options: Options, events: Events = ignore, *, target: Target
     if options.dry_run:
         return _dry_run(root, options)
     started = time.monotonic()
-    with run_lock(root / ".mlx" / "run.lock", events):
+    with _one_of_its_kind(root), run_lock(root / ".mlx" / "run.lock", events):
         project = load(root)
         _refuse(project, options)
         if options.settings:
@@ -53,6 +58,25 @@ def run(root: Path, options: Options, events: Events = ignore, *, target: Target
             return execution.run(started)
         finally:
             execution.close()
+
+
+@contextmanager
+def _one_of_its_kind(root: Path) -> Iterator[None]:
+    """Refuse a run that a stage of this project started: each would wait for the other."""
+    if os.environ.get(_RUNNING) == str(root):
+        raise UsageError(
+            "a stage of this project started this run, which would wait for that stage for ever",
+            hint="let the stage do its own work only, and name what it needs under `inputs:`",
+        )
+    outer = os.environ.get(_RUNNING)
+    os.environ[_RUNNING] = str(root)
+    try:
+        yield
+    finally:
+        if outer is None:
+            del os.environ[_RUNNING]
+        else:
+            os.environ[_RUNNING] = outer
 
 
 def _dry_run(root: Path, options: Options) -> RunResult:

@@ -75,8 +75,8 @@ class Target(Protocol):
         """Return those of the jobs that have ended, waiting at most `seconds` for the first."""
         ...
 
-    def cancel(self, running: Running) -> None:
-        """End a job and its children: nicely, then by force; `wait` returns its outcome."""
+    def cancel(self, running: Running, *, now: bool = False) -> None:
+        """End a job and its children: nicely, then by force, or by force `now`; `wait` returns its outcome."""
         ...
 
     def close(self) -> None:

@@ -19,6 +19,9 @@ from typing import Any, NoReturn
 PRELOAD = ("pandas", "pyarrow.parquet", "sklearn.pipeline", "sklearn.ensemble", "mlflow", "mlflow.sklearn")
 """Imported once by the template, in this order; requests are served between two imports."""
 
+TERMINATE, KILL = b"t", b"k"
+"""What mlx may order a keeper to do with its job."""
+
 _PR_SET_PDEATHSIG = 1
 _LEFTOVER_SECONDS = 1.0
 """How long processes that a job leaves behind may take to end, such as joblib's, which then tidies up."""
@@ -135,10 +138,13 @@ def _watch(
             output += chunk
             if not chunk:
                 sources.remove(result)
-        if channel in ready and not channel.recv(1):
-            # mlx cancels the job, or has died.
-            sources.remove(channel)
-            if kill_at is None:
+        if channel in ready:
+            order = channel.recv(1)
+            if not order:
+                sources.remove(channel)  # mlx has died
+            if order == KILL:
+                kill_at = now
+            elif kill_at is None:
                 kill_at = _end(child, signal.SIGTERM, message["grace"])
         if pid == 0:
             pid, status = os.waitpid(child, os.WNOHANG)

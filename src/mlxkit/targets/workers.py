@@ -9,6 +9,7 @@ the kernel ends the template; the keepers see their pipes close, and end their j
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.errors import ToolError
+from mlxkit.targets import worker
 from mlxkit.targets.base import Job, Outcome, Running
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class WorkerJob:
     report: socket.socket
     started: float
     received: bytes = b""
+    ordered: bytes = b""
 
 
 class Workers:
@@ -96,7 +99,10 @@ class Workers:
                 selector.register(item.report, selectors.EVENT_READ, item)
             for key, _ in selector.select(seconds):
                 item = key.data
-                chunk = item.report.recv(1 << 16)
+                try:
+                    chunk = item.report.recv(1 << 16)
+                except ConnectionResetError:  # told once of an order that the keeper did not read any more
+                    continue
                 item.received += chunk
                 if not chunk:
                     done.append((item, self._finish(item)))
@@ -110,10 +116,13 @@ class Workers:
         except ValueError:  # the keeper itself was killed and reported nothing
             return Outcome(None, signal.SIGKILL, False, time.monotonic() - item.started, 0)
 
-    def cancel(self, running: Running) -> None:
-        """End a job and its children: nicely, then by force; `wait` returns its outcome."""
-        if isinstance(running, WorkerJob) and running in self._open:
-            running.report.shutdown(socket.SHUT_WR)
+    def cancel(self, running: Running, *, now: bool = False) -> None:
+        """End a job and its children: nicely, then by force, or by force `now`; `wait` returns its outcome."""
+        order = worker.KILL if now else worker.TERMINATE
+        if isinstance(running, WorkerJob) and running in self._open and running.ordered != order:
+            running.ordered = order
+            with contextlib.suppress(BrokenPipeError):  # it has ended already
+                running.report.send(order)
 
     def close(self) -> None:
         """End everything that still runs."""
@@ -121,7 +130,11 @@ class Workers:
             self.cancel(item)
         deadline = time.monotonic() + 2 * _GRACE_SECONDS
         while self._open and time.monotonic() < deadline:
-            self.wait(list(self._open), seconds=0.2)
+            try:
+                self.wait(list(self._open), seconds=0.2)
+            except KeyboardInterrupt:
+                for item in self._open:
+                    self.cancel(item, now=True)
         if self._control is not None:
             self._control.close()
         for process in [*self._keepers, *([self._template] if self._template else [])]:
