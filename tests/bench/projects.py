@@ -34,10 +34,10 @@ stages:
     call: cells.train:train
     inputs: {train: data/processed/train.parquet}
     outputs: {model: models/cells}
-    params: [train]
+    params: [model]
   evaluate: {}
 """
-PARAMS = "split: {test_size: 0.25, seed: 0}\ntrain: {n_estimators: 100, seed: 0}\n"
+PARAMS = "split: {test_size: 0.25, seed: 0}\nmodel: {n_estimators: 100, seed: 0}\n"
 STAGES = '''\
 """The stages before the training."""
 

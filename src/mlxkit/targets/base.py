@@ -76,7 +76,7 @@ class Target(Protocol):
         ...
 
     def cancel(self, running: Running, *, now: bool = False) -> None:
-        """End a job and its children: nicely, then by force, or by force `now`; `wait` returns its outcome."""
+        """End a job and its children: nicely, then by force, or so `now`; `wait` returns its outcome."""
         ...
 
     def close(self) -> None:

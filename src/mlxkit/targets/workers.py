@@ -117,7 +117,7 @@ class Workers:
             return Outcome(None, signal.SIGKILL, False, time.monotonic() - item.started, 0)
 
     def cancel(self, running: Running, *, now: bool = False) -> None:
-        """End a job and its children: nicely, then by force, or by force `now`; `wait` returns its outcome."""
+        """End a job and its children: nicely, then by force, or so `now`; `wait` returns its outcome."""
         order = worker.KILL if now else worker.TERMINATE
         if isinstance(running, WorkerJob) and running in self._open and running.ordered != order:
             running.ordered = order
