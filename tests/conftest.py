@@ -63,6 +63,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "DVC_NO_ANALYTICS": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "1",
+        # Warm workers would outlive the test that started them.
+        "MLX_WARM": "0",
         "NO_COLOR": "1",
         "COLUMNS": "80",
         "TERM": "dumb",

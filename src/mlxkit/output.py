@@ -185,6 +185,11 @@ def seconds(value: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def mebibytes(value: int) -> str:
+    """Write a number of bytes for people: `245 MiB`, `12.3 GiB`."""
+    return f"{value / 2**20:.0f} MiB" if value < 10 * 2**30 else f"{value / 2**30:.1f} GiB"
+
+
 def number(value: Any) -> str:
     """Write a metric with four significant digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

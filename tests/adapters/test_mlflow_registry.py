@@ -20,7 +20,7 @@ from sklearn.linear_model import LinearRegression
 
 from mlxkit.adapters import mlflow_model, mlflow_registry, mlflow_runs, mlflow_store
 from mlxkit.adapters.mlflow_store import resolve
-from mlxkit.adapters.mlflow_tracking import close_run, open_run
+from mlxkit.adapters.mlflow_tracking import close_run, log_model, open_run
 from mlxkit.errors import ToolError
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def logged(store: Store, name: str, directory: Path) -> tuple[str, str]:
     """Record a run with a model and return both ids."""
     run_id = open_run(store, name, name="run", params={"a": 1}, tags={})
-    model_id = close_run(store, run_id, status="FINISHED", metrics={"r2": 1.0}, model_dir=directory)
-    assert model_id is not None
+    model_id = log_model(store, run_id, directory)
+    close_run(store, run_id, status="FINISHED", metrics={"r2": 1.0}, model_id=model_id)
     return run_id, model_id
 
 

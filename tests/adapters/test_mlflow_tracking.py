@@ -15,7 +15,16 @@ from sklearn.linear_model import LinearRegression
 
 from mlxkit.adapters import mlflow_model, mlflow_runs, mlflow_store, mlflow_tracking, process
 from mlxkit.adapters.mlflow_store import Store, resolve
-from mlxkit.adapters.mlflow_tracking import COMMIT, DIRTY, ENVIRONMENT, DatasetInput, close_run, open_run
+from mlxkit.adapters.mlflow_tracking import (
+    COMMIT,
+    DIRTY,
+    ENVIRONMENT,
+    DatasetInput,
+    StageUse,
+    close_run,
+    log_model,
+    open_run,
+)
 from mlxkit.errors import UsageError
 
 MD5 = "d41d8cd98f00b204e9800998ecf8427e"
@@ -113,19 +122,19 @@ def test_a_closed_run_holds_metrics_and_files(store: Store, experiment: str, tmp
     (tmp_path / "metrics.json").write_text("{}")
     run_id = opened(store, experiment)
     metrics = {"roc_auc": 0.9, "baseline": {"roc_auc": 0.5}, "none": None, "nan": float("nan"), "text": "x"}
-    made = close_run(
+    close_run(
         store,
         run_id,
         status="FINISHED",
         metrics=metrics,
         artifacts=[tmp_path / "figures", tmp_path / "metrics.json"],
-        stage_seconds={"train": 1.5},
+        stages={"train": StageUse(1.5, 3 * 2**20), "clean": StageUse(0.5, 0)},
     )
-    assert made is None
     run = mlflow_runs.get_run(store, run_id)
     assert run is not None
     assert run.metrics == {"roc_auc": 0.9, "baseline.roc_auc": 0.5}
-    assert run.stage_seconds == {"train": 1.5}
+    assert run.stage_seconds == {"train": 1.5, "clean": 0.5}
+    assert run.stage_memory_mb == {"train": 3.0}
     assert run.status == "FINISHED"
     assert run.seconds is not None
     files = Path(entity(store, run_id).info.artifact_uri)
@@ -137,8 +146,8 @@ def test_a_closed_run_holds_metrics_and_files(store: Store, experiment: str, tmp
 
 def test_the_run_lists_its_model(store: Store, experiment: str, model: Path) -> None:
     run_id = opened(store, experiment)
-    model_id = close_run(store, run_id, status="FINISHED", metrics={"r2": 0.5}, model_dir=model)
-    assert model_id is not None
+    model_id = log_model(store, run_id, model)
+    close_run(store, run_id, status="FINISHED", metrics={"r2": 0.5}, model_id=model_id)
     assert mlflow_runs.logged_model(store, run_id) == model_id
     assert [output.model_id for output in entity(store, run_id).outputs.model_outputs] == [model_id]
     with mlflow_store.talking(store, "look"):
@@ -157,7 +166,7 @@ def test_the_run_lists_its_model(store: Store, experiment: str, model: Path) -> 
 def test_a_model_that_cannot_be_logged_is_marked(store: Store, experiment: str, tmp_path: Path) -> None:
     run_id = opened(store, experiment)
     with pytest.raises(UsageError, match="there is no model in"):
-        close_run(store, run_id, status="FINISHED", model_dir=tmp_path)
+        log_model(store, run_id, tmp_path)
     assert mlflow_runs.logged_model(store, run_id) is None
     run = mlflow_runs.get_run(store, run_id)
     assert run is not None
@@ -269,7 +278,8 @@ def test_autologgings_own_model_is_dropped(store: Store, experiment: str, model:
         env=environment,
     )
     assert done.stdout.split()[-1:] == ["1"], done.stderr
-    model_id = close_run(store, run_id, status="FINISHED", model_dir=model)
+    model_id = log_model(store, run_id, model)
+    close_run(store, run_id, status="FINISHED", model_id=model_id)
     assert mlflow_runs.logged_model(store, run_id) == model_id
     run = mlflow_runs.get_run(store, run_id)
     assert run is not None

@@ -45,6 +45,11 @@ class Listener:
 
     requests: list[dict[str, Any]] = field(default_factory=list)
 
+    def request(self, action: str) -> dict[str, Any]:
+        """Tell what a step was asked for."""
+        (found,) = (request for request in self.requests if request["action"] == action)
+        return found
+
     def start(self, job: Job) -> Running:
         """Take a job over."""
         self.requests.append(dict(job.arguments))
@@ -83,16 +88,26 @@ def recorder(project: SmallProject, tracking: str | None = None) -> tuple[Record
     return Recorder(loaded, loaded.environments["dev"], state, listener), listener, Staleness(loaded)
 
 
+def opened(recorder: Recorder, staleness: Staleness) -> dict[str, str]:
+    """Open the run of a training, and return the variables for its process."""
+    recorder.open(staleness.dependency_hashes("train"))
+    while (variables := recorder.variables()) is None:
+        recorder.wait(1.0)
+    return variables
+
+
 def test_raw_files_of_one_name_are_all_recorded(trained: SmallProject) -> None:
     ours, listener, staleness = recorder(trained)
     ours.open(staleness.dependency_hashes("train"))
-    datasets = {d["path"]: (d["name"], d["context"]) for d in listener.requests[0]["datasets"]}
+    ours.wait(0)
+    asked = listener.request("open")
+    datasets = {dataset["path"]: (dataset["name"], dataset["context"]) for dataset in asked["datasets"]}
     assert datasets == {
         "data/raw.json": ("raw", "raw"),
         "data/other.json": ("raw", "raw"),
         "build/clean.json": ("train", "training"),
     }
-    assert all(d["digest"] for d in listener.requests[0]["datasets"])
+    assert all(dataset["digest"] for dataset in asked["datasets"])
 
 
 def test_a_secret_in_the_address_of_the_store_is_not_written(
@@ -100,10 +115,11 @@ def test_a_secret_in_the_address_of_the_store_is_not_written(
 ) -> None:
     monkeypatch.setenv("TRACKING_TOKEN", "s3cr3t-value")
     ours, listener, staleness = recorder(trained, "https://me:${TRACKING_TOKEN}@mlflow.example.org")
-    variables = ours.open(staleness.dependency_hashes("train"))
+    variables = opened(ours, staleness)
     assert variables["MLFLOW_TRACKING_URI"] == "https://me:s3cr3t-value@mlflow.example.org"
     assert ours.close({}, staleness, {}, True, None) == "r1"
-    assert [request["action"] for request in listener.requests] == ["open", "close"]
+    actions = [request["action"] for request in listener.requests]
+    assert actions == ["prepare", "open", "log_model", "close"]
     written = [path for path in (trained.root / ".mlx").rglob("*") if path.is_file()]
     assert trained.root / ".mlx/recorded.json" in written
     assert not any(b"s3cr3t-value" in path.read_bytes() for path in written)
@@ -111,7 +127,7 @@ def test_a_secret_in_the_address_of_the_store_is_not_written(
 
 def test_what_is_recorded_already_asks_nobody(trained: SmallProject) -> None:
     first, _, staleness = recorder(trained)
-    first.open(staleness.dependency_hashes("train"))
+    opened(first, staleness)
     first.close({}, staleness, {}, True, None)
     again, listener, staleness = recorder(trained)
     assert again.close({}, staleness, {}, True, None) == "r1"
@@ -121,7 +137,7 @@ def test_what_is_recorded_already_asks_nobody(trained: SmallProject) -> None:
 def test_an_evaluation_that_came_later_is_recorded(trained: SmallProject) -> None:
     trained.change_stage("evaluate", inputs={"test": "build/clean.json"})
     first, _, staleness = recorder(trained)
-    first.open(staleness.dependency_hashes("train"))
+    opened(first, staleness)
     first.close({}, staleness, {}, True, None)
     lock = yaml.safe_load(trained.text("dvc.lock"))
     evaluated = {"path": "reports/metrics.json", "hash": "md5", "md5": "0" * 32}
@@ -136,6 +152,7 @@ def test_an_evaluation_that_came_later_is_recorded(trained: SmallProject) -> Non
 def test_a_record_that_was_cut_off_is_completed(tmp_path: Path) -> None:
     request = {
         "root": str(tmp_path),
+        "store_root": str(tmp_path),
         "tracking": None,
         "experiment": "demo",
         "params": {"model": {"depth": 3}},
@@ -143,7 +160,8 @@ def test_a_record_that_was_cut_off_is_completed(tmp_path: Path) -> None:
         "datasets": [],
         "metrics": {"r2": 0.5},
         "artifacts": [],
-        "seconds": {"train": 1.5},
+        "stages": {"train": {"seconds": 1.5, "max_memory": 0}},
+        "status": "FINISHED",
         "model_hash": "abc.dir",
         "diff": "",
         "model": None,
@@ -163,6 +181,6 @@ def test_a_record_that_was_cut_off_is_completed(tmp_path: Path) -> None:
 
 
 def test_a_failure_comes_back_as_plain_values(tmp_path: Path) -> None:
-    answer = record({"action": "open", "root": str(tmp_path), "tracking": "nonsense://x"})
+    answer = record({"action": "open", "store_root": str(tmp_path), "tracking": "nonsense://x"})
     assert set(answer["error"]) == {"message", "context", "hint"}
     json.dumps(answer)

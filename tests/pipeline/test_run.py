@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -346,9 +347,19 @@ def test_git_state_is_part_of_the_answer(small: SmallProject, mlx: Any, light: N
 
 def test_the_answer_is_a_table_or_a_document(small: SmallProject, mlx: Any, light: None) -> None:
     result = mlx("run", "right", "--json")
-    assert list(result.json) == ["run_id", "git_commit", "dirty", "environment", "stages", "metrics"]
+    assert list(result.json) == [
+        "run_id",
+        "git_commit",
+        "dirty",
+        "environment",
+        "stages",
+        "metrics",
+        "seconds",
+        "saved_seconds",
+    ]
     for stage in result.json["stages"]:
-        assert list(stage) == ["name", "status", "seconds", "reasons", "log"]
+        assert list(stage) == ["name", "status", "seconds", "reasons", "log", "max_memory"]
+    assert result.json["stages"][1]["max_memory"] > 2**20
     assert result.json["environment"] == "dev"
     assert result.err == ""
     result = mlx("run", "left")
@@ -359,7 +370,9 @@ def test_the_answer_is_a_table_or_a_document(small: SmallProject, mlx: Any, ligh
     assert lines[2].endswith("never run")
     assert result.err.splitlines()[0] == "left: running (never run)"
     assert result.err.splitlines()[1].startswith("left: ran in ")
-    assert mlx("run", "left").out.startswith("everything is up to date (")
+    small.write({".mlx/seconds.json": {"clean": 60, "left": 5, "right": 7}})
+    assert re.match(r"everything is up to date \(\d\.\d s, 65 s saved\)\n", mlx("run", "left").out)
+    assert mlx("run", "left", "--json").json["saved_seconds"] == 65
     assert mlx("run", "left", "--dry-run", "--force").out == (
         "stage  status     time  memory  because\nclean  fresh\nleft   would run                forced\n"
     )

@@ -312,6 +312,8 @@ def test_a_failed_run_answers_with_its_stages_and_the_error(
         "environment",
         "stages",
         "metrics",
+        "seconds",
+        "saved_seconds",
         "error",
     ]
     assert {s["name"]: s["status"] for s in document["stages"]} == {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -189,15 +190,61 @@ def test_a_run_with_nothing_to_do_records_nothing(tabular: TabularProject, after
     assert len(tabular.store.search_runs([experiment])) == before
 
 
-def test_a_store_that_cannot_be_reached(tabular: TabularProject, after_repro: Answer) -> None:
-    answer = tabular.mlx("train", "--force", env={"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"})
+NOWHERE = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+WAITS = "the outputs are safe, and the record waits in .mlx/unrecorded"
+
+
+def test_a_store_that_cannot_be_reached_stops_no_stage(tabular: TabularProject, after_repro: Answer) -> None:
+    answer = tabular.mlx("train", "--force", env=NOWHERE)
     assert answer.code == 5
-    assert answer.stages["train"] == "skipped"
+    assert answer.stages["train"] == "ran"
+    assert answer.model_hash == after_repro.model_hash
     error = answer.document["error"]
     assert error["kind"] == "tool"
-    assert error["message"] == "cannot close abandoned runs in MLflow: the MLflow server does not answer"
-    assert error["context"][0] == "store: http://127.0.0.1:9"
-    assert error["hint"] == "run `curl http://127.0.0.1:9/health`"
+    assert error["message"] == "cannot record the run in MLflow: the MLflow server does not answer"
+    assert (error["context"][0], error["context"][-1]) == ("store: http://127.0.0.1:9", WAITS)
+    assert error["hint"] == "run `curl http://127.0.0.1:9/health`; when it answers, run `mlx runs sync`"
+
+
+def test_what_the_store_did_not_take_waits_and_is_carried_over(
+    tabular: TabularProject, after_repro: Answer
+) -> None:
+    waiting = tabular.mlx("runs").document["waiting"]
+    before = {run["id"] for run in tabular.mlx("runs").document["runs"]}
+    away = tabular.mlx("run", "--set", "model.max_iter=7", env=NOWHERE)
+    assert (away.code, away.stages["evaluate"]) == (5, "ran")
+
+    listed = subprocess.run(["mlx", "runs"], cwd=tabular.root, capture_output=True, text=True, check=True)
+    said = f"{waiting + 1} run{'s wait' if waiting else ' waits'}"
+    assert listed.stdout.splitlines()[-1] == (
+        f"{said} to be recorded, since the store did not answer: mlx runs sync"
+    )
+    synced = tabular.mlx("runs", "sync").document
+    assert (len(synced["synced"]), synced["waiting"]) == (waiting + 1, 0)
+    assert not (tabular.root / ".mlx/unrecorded").exists()
+
+    runs = {run["id"]: run for run in tabular.mlx("runs").document["runs"]}
+    assert set(runs) - before == set(synced["synced"])
+    (carried,) = [run for run in runs.values() if run["tags"].get("mlx.restored_from") == away.run_id]
+    assert carried["status"] == "FINISHED"
+    assert carried["params"]["model.max_iter"] == "7"
+    assert carried["metrics"]["r2"] == away.document["metrics"]["r2"]
+    assert set(carried["stage_seconds"]) == {"train", "evaluate"}
+    # Live values keep their history, and the run its model, data and files.
+    history = tabular.store.get_metric_history(carried["id"], "live")
+    assert [(entry.step, entry.value) for entry in history] == [(1, 0.5), (2, 0.25)]
+    assert [model.name for model in tabular.models_of(carried["id"])] == ["patients"]
+    run = tabular.store.get_run(carried["id"])
+    assert run.info.start_time < run.info.end_time
+    assert {entry.dataset.name for entry in run.inputs.dataset_inputs} >= {"raw", "train"}
+    assert {file.path for file in tabular.store.list_artifacts(carried["id"])} >= {"dvc.lock", "mlx.yaml"}
+
+    assert tabular.mlx("runs", "sync").document == {"synced": [], "waiting": 0}
+    # The next run finds the model's record, and needs no other one.
+    again = tabular.mlx("run")
+    assert (again.run_id, set(again.stages.values())) == (carried["id"], {"fresh"})
+    assert tabular.mlx("promote", "--dry-run").document["run_id"] == carried["id"]
+    tabular.mlx("run", "--set", "model.max_iter=20")
 
 
 def test_a_store_that_may_not_be_written(tabular: TabularProject, after_repro: Answer) -> None:
@@ -209,12 +256,15 @@ def test_a_store_that_may_not_be_written(tabular: TabularProject, after_repro: A
         answer = tabular.mlx("train", "--force")
     finally:
         database.chmod(0o644)
-    assert answer.code == 5
+    assert (answer.code, answer.stages["train"]) == (5, "ran")
     assert answer.document["error"]["message"].endswith(": the database is read-only")
-    assert answer.document["error"]["hint"] == f"run `chmod u+w '{database}'`"
+    hint = f"run `chmod u+w '{database}'`; when it answers, run `mlx runs sync`"
+    assert answer.document["error"]["hint"] == hint
+    assert len(tabular.mlx("runs", "sync").document["synced"]) == 1
 
 
 def test_a_training_that_fails_leaves_a_failed_run(tabular: TabularProject, after_repro: Answer) -> None:
+    before = tabular.mlx("run").run_id
     tabular.edit(
         "src/patients/models/train_model.py", LIVE_LINE, f"{LIVE_LINE}    raise ValueError('no luck')\n"
     )
@@ -222,7 +272,7 @@ def test_a_training_that_fails_leaves_a_failed_run(tabular: TabularProject, afte
     tabular.edit("src/patients/models/train_model.py", "    raise ValueError('no luck')\n", "")
     assert answer.code == 1
     assert answer.run_id == "None"
-    experiment = tabular.store.get_run(after_repro.run_id).info.experiment_id
+    experiment = tabular.store.get_run(before).info.experiment_id
     (latest,) = tabular.store.search_runs(
         [experiment], order_by=["attributes.start_time DESC"], max_results=1
     )
@@ -230,4 +280,4 @@ def test_a_training_that_fails_leaves_a_failed_run(tabular: TabularProject, afte
     assert latest.data.metrics["live"] == 0.25
     assert latest.outputs.model_outputs == []
     # With the edit gone, the model of before is current again, and so is its run.
-    assert tabular.mlx("run").run_id == after_repro.run_id
+    assert tabular.mlx("run").run_id == before

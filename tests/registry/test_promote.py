@@ -79,12 +79,15 @@ class Bench:
         """Record a run as `mlx run` does, and make it the workspace's."""
         tags = {mlflow_tracking.COMMIT: "abc"}
         run_id = mlflow_tracking.open_run(self.store, self.project.name, name="run", params={}, tags=tags)
+        model_id = None
+        if model is not None:
+            model_id = mlflow_tracking.log_model(self.store, run_id, self.models[model])
         mlflow_tracking.close_run(
             self.store,
             run_id,
             status=status,  # type: ignore[arg-type]
             metrics=metrics or {},
-            model_dir=None if model is None else self.models[model],
+            model_id=model_id,
         )
         record = self.project.root / "models/churn.run.json"
         record.parent.mkdir(exist_ok=True)

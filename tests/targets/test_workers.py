@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -15,6 +18,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mlxkit.errors import ToolError
+from mlxkit.pipeline.events import ignore
+from mlxkit.pipeline.lock import run_lock
+from mlxkit.targets import template, warm
 from mlxkit.targets.base import Job, Outcome
 from mlxkit.targets.workers import Workers
 
@@ -386,7 +392,7 @@ def test_a_template_that_died_is_reported(tmp_path: Path) -> None:
     workers._template.kill()
     workers._template.wait()
     with pytest.raises(ToolError) as caught:
-        workers.start(Job("demo", tmp_path / "log", shell="true"))
+        workers.start(Job("demo", tmp_path / "log", call="jobs:echo"))
     assert (caught.value.message, caught.value.hint) == (
         "the worker process has died",
         "run the same command again",
@@ -428,3 +434,197 @@ def test_when_mlx_is_killed_its_jobs_and_their_children_end(
     process.send_signal(number)
     process.wait()
     assert eventually(lambda: not any(map(is_running, pids)))
+
+
+@pytest.mark.skipif(not LINUX, reason="there is a template on Linux only")
+def test_a_patient_job_waits_for_the_libraries_and_another_does_not(tmp_path: Path) -> None:
+    (tmp_path / "jobs.py").write_text(
+        f"{JOBS}\n\ndef modules(values):\n    return 'fractions' in sys.modules\n"
+    )
+    workers = Workers(tmp_path, preload=["decimal", "fractions"])
+    place = Place(tmp_path, workers)
+    try:
+        at_once, patient = (
+            workers.start(place.job("modules")),
+            workers.start(replace(place.job("modules"), patient=True)),
+        )
+        assert (place.end(at_once).result, place.end(patient).result) == (False, True)
+    finally:
+        workers.close()
+
+
+HOLDER = """\
+import sys, threading
+from pathlib import Path
+from mlxkit.pipeline.events import ignore
+from mlxkit.pipeline.lock import run_lock
+from mlxkit.targets.base import Job
+from mlxkit.targets.workers import Workers
+
+root, fresh = Path(sys.argv[1]), sys.argv[2] == "fresh"
+job = Job("demo", root / "log", call="jobs:stubborn", arguments={"mark": "mark"}, fresh=fresh)
+with run_lock(root / "run.lock", ignore) as lock:
+    workers = Workers(root, lock=lock)
+    running = workers.start(job)
+    threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("kind", ["fork", "fresh"])
+def test_the_lock_of_a_killed_mlx_is_free_when_its_jobs_are_gone(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "jobs.py").write_text(JOBS)
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path), kind])
+    job = pid_in(tmp_path / "mark")
+    process.kill()
+    process.wait()
+    with run_lock(tmp_path / "run.lock", ignore, deadline=20):
+        assert not is_running(job)
+
+
+@pytest.mark.parametrize("kind", ["fork", "fresh"])
+def test_a_job_does_not_hold_the_lock_itself(tmp_path: Path, kind: str) -> None:
+    script = "import subprocess, sys; subprocess.Popen(['sleep', '60'], start_new_session=True)"
+    (tmp_path / "jobs.py").write_text(f"{JOBS}\n\ndef leave_a_child(values):\n    exec({script!r})\n")
+    with run_lock(tmp_path / "run.lock", ignore) as lock:
+        workers = Workers(tmp_path, lock=lock)
+        place = Place(tmp_path, workers)
+        place.run("leave_a_child", fresh=kind == "fresh")
+        workers.close()
+    with run_lock(tmp_path / "run.lock", ignore, deadline=0):
+        assert True
+
+
+@pytest.mark.skipif(not LINUX, reason="the memory of other processes is read on Linux only")
+def test_the_memory_of_a_job_that_runs_counts_its_children(place: Place, tmp_path: Path) -> None:
+    child = "import pathlib, sys; block = bytearray(80_000_000); pathlib.Path(sys.argv[1]).write_text('1')"
+    waits = f"{child}\nwhile True:\n    import time; time.sleep(60)"
+    running = place.workers.start(
+        place.job("parent", mark=str(tmp_path / "mark"), child_mark=str(tmp_path / "child"), child=waits)
+    )
+    assert eventually(lambda: (tmp_path / "child").exists())
+    assert place.workers.wait([running], seconds=0) == []
+    assert place.workers.memory(running) > 80_000_000
+    place.workers.cancel(running, now=True)
+    place.end(running)
+    assert place.workers.memory(running) == 0
+
+
+@pytest.mark.skipif(not LINUX, reason="there is a template on Linux only")
+class TestWarmWorkers:
+    """A template that outlives the run that started it."""
+
+    @pytest.fixture(autouse=True)
+    def _private(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        """A place for sockets that nobody else looks at; afterwards no template is left."""
+        (tmp_path / "jobs.py").write_text(JOBS)
+        # A socket's path is short, and pytest's folders may be long.
+        with tempfile.TemporaryDirectory(prefix="mlx-") as folder:
+            monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+            yield
+            for pid in self.templates():
+                os.kill(pid, signal.SIGKILL)
+
+    def templates(self) -> set[int]:
+        """The lingering templates of this test."""
+        folder = os.environ["XDG_RUNTIME_DIR"]
+        found = set()
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                if folder.encode() in path.read_bytes():
+                    found.add(int(path.parent.name))
+        return found
+
+    def parent_of_a_job(self, root: Path, **options: Any) -> int:
+        """Run a job as one mlx does, and return which template forked it."""
+        workers = Workers(root, preload=["decimal"], linger=30, **options)
+        place = Place(root, workers)
+        try:
+            assert place.run("echo", a=1).result == {"a": 1}
+            (template,) = self.templates()
+            return template
+        finally:
+            workers.close()
+
+    def test_the_next_run_finds_it(self, tmp_path: Path) -> None:
+        assert self.parent_of_a_job(tmp_path) == self.parent_of_a_job(tmp_path)
+
+    def test_another_project_has_its_own_folder_and_modules(self, tmp_path: Path) -> None:
+        self.parent_of_a_job(tmp_path)
+        other = tmp_path / "another project"
+        other.mkdir()
+        (other / "jobs.py").write_text(
+            "import os, sys\n\n\ndef look(values):\n    return [os.getcwd(), sys.path[0]]"
+        )
+        workers = Workers(other, preload=["decimal"], linger=30)
+        assert Place(other, workers).run("look").result == [str(other), str(other)]
+        workers.close()
+        assert len(self.templates()) == 1
+
+    def test_a_job_sees_the_variables_of_its_own_run(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MLX_OF_THE_FIRST", "1")
+        self.parent_of_a_job(tmp_path)
+        monkeypatch.delenv("MLX_OF_THE_FIRST")
+        monkeypatch.setenv("MLX_OF_THE_SECOND", "2")
+        workers = Workers(tmp_path, preload=["decimal"], linger=30)
+        seen = Place(tmp_path, workers).run("look", names=["MLX_OF_THE_FIRST", "MLX_OF_THE_SECOND"]).result
+        workers.close()
+        assert seen["env"] == {"MLX_OF_THE_FIRST": None, "MLX_OF_THE_SECOND": "2"}
+        assert len(self.templates()) == 1
+
+    @pytest.mark.parametrize("change", ["variable", "nice", "limit", "preload"])
+    def test_what_imports_may_depend_on_needs_another_one(
+        self, tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = warm.place_for(["decimal"])
+        match change:
+            case "variable":
+                monkeypatch.setenv("OMP_NUM_THREADS", "3")
+            case "nice":
+                monkeypatch.setattr(os, "getpriority", lambda which, who: 7)
+            case "limit":
+                monkeypatch.setattr(resource, "getrlimit", lambda number: (1, 1))
+        after = warm.place_for(["fractions"] if change == "preload" else ["decimal"])
+        assert before is not None
+        assert after not in (None, before)
+
+    def test_a_terminal_of_another_size_is_no_other_surrounding(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = warm.place_for(["decimal"])
+        monkeypatch.setenv("COLUMNS", "123")
+        assert warm.place_for(["decimal"]) == before
+
+    def test_a_folder_that_others_may_enter_is_not_used(self) -> None:
+        Path(os.environ["XDG_RUNTIME_DIR"], f"mlx-{os.getuid()}").mkdir(mode=0o755)
+        assert warm.place_for(["decimal"]) is None
+
+    def test_one_that_was_killed_is_replaced(self, tmp_path: Path) -> None:
+        first = self.parent_of_a_job(tmp_path)
+        os.kill(first, signal.SIGKILL)
+        assert eventually(lambda: not self.templates())
+        assert self.parent_of_a_job(tmp_path) != first
+
+    def test_it_ends_when_nobody_comes(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        place = warm.place_for([])
+        assert place is not None
+        listener = warm.listen(place)
+        assert listener is not None
+        monkeypatch.setattr(template, "_LOOK_SECONDS", 0.01)
+        with listener:
+            server = template.Template([], listener=listener, place=template.Place(place))
+            server.serve(linger=0.03)
+            assert place.exists()
+            place.unlink()
+            server.serve(linger=1000)
+
+    def test_two_forks_draw_different_numbers(self, tmp_path: Path) -> None:
+        (tmp_path / "jobs.py").write_text(
+            "def draw(values):\n    import numpy\n    return numpy.random.rand()\n"
+        )
+        workers = Workers(tmp_path, preload=["numpy"], linger=30)
+        place = Place(tmp_path, workers)
+        drawn = {place.end(workers.start(replace(place.job("draw"), patient=True))).result for _ in range(3)}
+        workers.close()
+        assert len(drawn) == 3

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters.mlflow_errors import error_code
 from mlxkit.adapters.mlflow_store import Store, connect, talking
-from mlxkit.adapters.mlflow_tracking import COMMIT, DIRTY, ENVIRONMENT, MODEL, SECONDS
+from mlxkit.adapters.mlflow_tracking import COMMIT, DIRTY, ENVIRONMENT, MEMORY, MODEL, SECONDS
 from mlxkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Run:
         status: RUNNING, FINISHED, FAILED or KILLED.
         seconds: from start to end; None while it runs.
         commit: None when it was not recorded.
-        metrics: without the stages' seconds, which are in `stage_seconds`.
+        metrics: without what the stages took, which is in `stage_seconds` and `stage_memory_mb`.
     """
 
     id: str
@@ -42,6 +42,7 @@ class Run:
     params: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
+    stage_memory_mb: Mapping[str, float] = field(default_factory=dict)
 
 
 def find_runs(
@@ -92,14 +93,18 @@ def logged_model(store: Store, run_id: str) -> str | None:
     with talking(store, f"read the run '{run_id}' from MLflow"):
         client = connect(store)
         run = _get(client, run_id)
-        if run is None or run.outputs is None:
-            return None
-        models = [_logged_model(client, output.model_id) for output in run.outputs.model_outputs]
-    usable = [model for model in models if model is not None and str(model.status) == "READY"]
+        usable = [] if run is None else ready_models(client, run)
     ours = [model for model in usable if MODEL in model.tags]
     if ours:
         return str(ours[-1].model_id)
     return str(usable[0].model_id) if len(usable) == 1 else None
+
+
+def ready_models(client: MlflowClient, run: Any) -> list[Any]:
+    """Return the complete models of a run as MLflow's entities; a run lists deleted ones too."""
+    listed = run.outputs.model_outputs if run.outputs else ()
+    models = [_logged_model(client, output.model_id) for output in listed]
+    return [model for model in models if model is not None and str(model.status) == "READY"]
 
 
 def _search(store: Store, experiment: str, filter_string: str, limit: int) -> tuple[Run, ...]:
@@ -147,13 +152,16 @@ def _run(run: Any) -> Run:
         commit=data.tags.get(COMMIT),
         dirty=data.tags.get(DIRTY) == "true",
         environment=data.tags.get(ENVIRONMENT),
-        metrics={key: value for key, value in values.items() if not key.startswith(SECONDS)},
+        metrics={key: value for key, value in values.items() if not key.startswith((SECONDS, MEMORY))},
         params=dict(data.params),
         tags=dict(data.tags),
-        stage_seconds={
-            key.removeprefix(SECONDS): value for key, value in values.items() if key.startswith(SECONDS)
-        },
+        stage_seconds=_of_stages(values, SECONDS),
+        stage_memory_mb=_of_stages(values, MEMORY),
     )
+
+
+def _of_stages(values: Mapping[str, float], prefix: str) -> dict[str, float]:
+    return {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
 
 
 def _literal(text: str) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import shutil
 import sqlite3
 import urllib.parse
 import warnings
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 from mlxkit.adapters.mlflow_errors import error_code, explained, is_foreign, without_password
 from mlxkit.adapters.mlflow_moved import ARTIFACTS, moved_from
 from mlxkit.errors import ConfigError, MlxError, ToolError
+from mlxkit.project.files import write_atomically
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DO_NOT_TRACK"] = "1"
@@ -101,6 +103,12 @@ def resolve(root: Path, tracking: str | None = None) -> Store:
             hint="use http(s)://HOST, postgresql://..., or sqlite:///mlflow.db",
         )
     return store
+
+
+def unrecorded(root: Path) -> Store:
+    """Return the store that keeps what a project's own one did not take; it may not exist."""
+    folder = root.resolve() / ".mlx" / "unrecorded"
+    return Store(f"sqlite:///{folder / DATABASE}", folder)
 
 
 def connect(store: Store) -> MlflowClient:
@@ -205,10 +213,39 @@ def _make_database(store: Store, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         # An existing file that is no complete store is MLflow's to judge: it may be of an older version.
         made = path if path.exists() else path.with_name(f".{path.name}.{os.getpid()}")
-        opened = SqlAlchemyStore(f"sqlite:///{made}", str(store.root / ARTIFACTS))  # type: ignore[no-untyped-call]
-        opened.engine.dispose()
+        if made.exists() or not _copy_pristine(made, store.root / ARTIFACTS):
+            opened = SqlAlchemyStore(f"sqlite:///{made}", str(store.root / ARTIFACTS))  # type: ignore[no-untyped-call]
+            opened.engine.dispose()
+            _keep_pristine(made)
         if made != path:
             made.replace(path)
+
+
+def _pristine() -> Path:
+    """Return where a new database of this version of MLflow is kept: to make one takes it a second."""
+    from mlflow.version import VERSION
+
+    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(caches, "mlx", f"mlflow-{VERSION}.db")
+
+
+def _copy_pristine(made: Path, artifacts: Path) -> bool:
+    """Make a new database as a copy of the one that is kept; returns whether there was one."""
+    try:
+        shutil.copyfile(_pristine(), made)
+        with closing(sqlite3.connect(made)) as connection, connection:
+            query = "UPDATE experiments SET artifact_location = ?"
+            connection.execute(query, (str(artifacts / "0"),))
+        return _is_complete(made)
+    except (OSError, RuntimeError, sqlite3.Error):
+        made.unlink(missing_ok=True)
+        return False
+
+
+def _keep_pristine(made: Path) -> None:
+    """Keep a copy of a new database for the next project; without one, that only takes longer."""
+    with suppress(OSError, RuntimeError):
+        write_atomically(_pristine(), made.read_bytes())
 
 
 def _check_place(store: Store, path: Path) -> None:

@@ -30,8 +30,9 @@ BRANCH = "mlflow.source.git.branch"
 DIRTY = "mlx.dirty"
 ENVIRONMENT = "mlx.environment"
 RESTORED_FROM = "mlx.restored_from"
+COMPLETES = "mlx.completes"
 MODEL = "mlx.model"
-SECONDS = "seconds/"
+SECONDS, MEMORY = "seconds/", "max_memory_mb/"
 
 _PID, _HOST, _STARTED = "mlx.pid", "mlx.host", "mlx.process"
 _MAX_PARAM, _MAX_TAG, _MAX_KEY = 6000, 8000, 250
@@ -53,6 +54,20 @@ class DatasetInput:
     digest: str
     size: int | None = None
     context: str = "training"
+
+
+@dataclass(frozen=True)
+class StageUse:
+    """What a stage took: wall time in seconds, and its largest resident set in bytes."""
+
+    seconds: float
+    max_memory: int
+
+
+def prepare(store: Store, experiment: str) -> None:
+    """Make the store and the experiment, where they do not exist yet."""
+    with talking(store, "record the run in MLflow"):
+        mlflow_store.experiment_id(connect(store), store, experiment)
 
 
 def open_run(
@@ -90,27 +105,34 @@ def close_run(
     status: Status,
     metrics: Mapping[str, Any] | None = None,
     artifacts: Sequence[Path] = (),
-    stage_seconds: Mapping[str, float] | None = None,
-    model_dir: Path | None = None,
-) -> str | None:
-    """Log what the run made, end it, and return the id of the logged model, if there is one.
+    stages: Mapping[str, StageUse] | None = None,
+    model_id: str | None = None,
+) -> None:
+    """Log what the run made, and end it.
 
-    Nested metrics become `baseline.roc_auc`; the seconds of a stage become `seconds/STAGE`.
+    Nested metrics become `baseline.roc_auc`, and belong to the model too; what a stage took becomes
+    `seconds/STAGE` and `max_memory_mb/STAGE`.
     """
     values = dict(_numbers(metrics or {}))
-    seconds = {f"{SECONDS}{stage}": value for stage, value in (stage_seconds or {}).items()}
     with talking(store, f"record the run '{run_id}' in MLflow"):
         client = connect(store)
-        model_id = None if model_dir is None else _log_model(client, run_id, model_dir)
         _log_metrics(client, run_id, values, model_id)
-        _log_metrics(client, run_id, seconds, None)
+        _log_metrics(client, run_id, dict(_used(stages or {})), None)
         for path in artifacts:
             if path.is_dir():
                 client.log_artifacts(run_id, str(path), artifact_path=path.name)
             else:
                 client.log_artifact(run_id, str(path))
         client.set_terminated(run_id, status)
-    return model_id
+
+
+def log_model(store: Store, run_id: str, directory: Path, *, name: str | None = None) -> str:
+    """Give a run its model, from a model directory, and return the id of the logged model.
+
+    `name` is that of the model in the run; by default the directory's.
+    """
+    with talking(store, f"record the model of the run '{run_id}' in MLflow"):
+        return _log_model(connect(store), run_id, directory, name or directory.name)
 
 
 def log_metrics(store: Store, run_id: str, metrics: Mapping[str, Any]) -> None:
@@ -171,12 +193,12 @@ def _autologs_models() -> bool:
     return any(c and not c.get("disable") and c.get("log_models", True) for c in configurations)
 
 
-def _log_model(client: MlflowClient, run_id: str, directory: Path) -> str:
+def _log_model(client: MlflowClient, run_id: str, directory: Path, name: str) -> str:
     from mlflow.entities import LoggedModelOutput
 
     run = client.get_run(run_id)
     model = client.create_logged_model(
-        run.info.experiment_id, name=directory.name, source_run_id=run_id, tags={MODEL: "true"}
+        run.info.experiment_id, name=name, source_run_id=run_id, tags={MODEL: "true"}
     )
     model_id = str(model.model_id)
     try:
@@ -265,6 +287,13 @@ def _numbers(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     for key, value in _flat(metrics):
         if isinstance(value, int | float) and math.isfinite(value):
             yield _key(key), float(value)
+
+
+def _used(stages: Mapping[str, StageUse]) -> Iterator[tuple[str, float]]:
+    for name, use in stages.items():
+        yield _key(f"{SECONDS}{name}"), use.seconds
+        if use.max_memory:
+            yield _key(f"{MEMORY}{name}"), round(use.max_memory / 2**20, 1)
 
 
 def _tags(tags: Mapping[str, str]) -> dict[str, str]:

@@ -5,18 +5,50 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.output import seconds
-from mlxkit.pipeline.events import Event, PlanMade, StageEnded, StageStarted, Tick, Waiting, Warned
+from mlxkit.output import mebibytes, seconds
+from mlxkit.pipeline.events import (
+    Event,
+    PlanMade,
+    RecordClosing,
+    StageEnded,
+    StageStarted,
+    Tick,
+    Waiting,
+    Warned,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from types import TracebackType
+
+    from rich.table import Table
 
     from mlxkit.output import Output
 
 _REFRESH_SECONDS = 0.1
+_NARROW, _VERY_NARROW = 60, 40
+"""Widths of a terminal below which the memory, and then the reason, is left out."""
+_COLOURS = {"running": "bold", "ran": "green", "restored": "cyan", "failed": "red", "skipped": "yellow"}
+
+
+@dataclass
+class _Row:
+    """What is known of one stage. `started` is a moment of the monotonic clock."""
+
+    state: str = "waiting"
+    started: float = 0.0
+    seconds: float = 0.0
+    memory: int = 0
+    reasons: str = ""
+
+    def elapsed(self) -> str:
+        if self.state == "running":
+            return seconds(time.monotonic() - self.started)
+        return seconds(self.seconds) if self.seconds else ""
 
 
 class Progress:
@@ -25,8 +57,9 @@ class Progress:
     def __init__(self, output: Output, *, verbose: bool) -> None:
         self._output = output
         self._verbose = verbose and output.mode == "human"
-        self._running: dict[str, tuple[float, StageStarted]] = {}
-        self._read: dict[Path, int] = {}
+        self._rows: dict[str, _Row] = {}
+        self._logs: dict[str, tuple[Path, int]] = {}
+        self._footer = ""
         self._live: Any = None
         self._animate = (
             output.mode == "human"
@@ -44,79 +77,131 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Take the live part off the screen."""
-        if self._live is not None:
-            self._live.stop()
+        self._stop()
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
         match event:
+            case PlanMade():
+                self._rows = {name: _Row() for name in event.stages}
             case StageStarted():
-                self._running[event.name] = (time.monotonic(), event)
-                self._read[event.log] = 0
-                if self._animate:
-                    self._draw()
-                elif event.reasons:
-                    self._output.note(f"{event.name}: running ({'; '.join(event.reasons)})")
+                self._started(event)
             case StageEnded():
                 self._ended(event)
+            case RecordClosing():
+                self._footer = "recording in MLflow"
+                self._draw()
             case Tick():
-                self._tick()
+                for name, memory in event.memory.items():
+                    self._row(name).memory = memory
+                self._follow_logs()
+                self._draw()
             case Waiting(text):
-                self._output.note(text)
+                self._say(self._output.note, text)
             case Warned(text):
-                self._output.warn(text)
-            case PlanMade():
-                pass
+                self._say(self._output.warn, text)
+
+    def _row(self, name: str) -> _Row:
+        return self._rows.setdefault(name, _Row())
+
+    def _started(self, event: StageStarted) -> None:
+        self._rows[event.name] = _Row("running", time.monotonic(), reasons="; ".join(event.reasons))
+        self._logs[event.name] = (event.log, 0)
+        if self._animate:
+            self._start()
+        elif event.reasons:
+            self._output.note(f"{event.name}: running ({'; '.join(event.reasons)})")
 
     def _ended(self, event: StageEnded) -> None:
         self._follow_logs()
-        self._running.pop(event.name, None)
-        if event.status == "fresh":
-            return
-        if self._live is not None:
-            self._live.console.print(
-                f"{event.name}: {event.status}" + (f" in {seconds(event.seconds)}" if event.seconds else ""),
-                highlight=False,
-            )
-            self._draw()
-        else:
-            took = f" in {seconds(event.seconds)}" if event.seconds else ""
-            self._output.note(f"{event.name}: {event.status}{took}")
+        self._logs.pop(event.name, None)
+        row = self._row(event.name)
+        row.state, row.seconds, row.memory = event.status, event.seconds, event.max_memory
+        row.reasons = "; ".join(event.reasons) or row.reasons
+        if not self._animate and event.status != "fresh":
+            took = [seconds(event.seconds)] if event.seconds else []
+            took += [mebibytes(event.max_memory)] if event.max_memory else []
+            self._output.note(f"{event.name}: {event.status}" + (f" in {', '.join(took)}" if took else ""))
+        self._draw()
 
-    def _tick(self) -> None:
-        self._follow_logs()
-        if self._animate and self._running:
-            self._draw()
+    def _start(self) -> None:
+        if self._live is None:
+            from rich.console import Console
+            from rich.live import Live
+
+            console = Console(stderr=True, highlight=False)
+            self._live = Live(
+                console=console,
+                transient=True,
+                get_renderable=lambda: self._table(console.width, console.height),
+                refresh_per_second=1 / _REFRESH_SECONDS,
+            )
+            self._live.start()
 
     def _draw(self) -> None:
-        from rich.console import Console
-        from rich.live import Live
+        if self._live is not None:
+            self._live.refresh()
+
+    def _stop(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _say(self, how: Any, text: str) -> None:
+        """Print above the live part, which is drawn again below."""
+        was_live = self._live is not None
+        self._stop()
+        how(text)
+        if was_live:
+            self._start()
+
+    def _table(self, width: int, height: int) -> Table:
+        from rich.table import Table
         from rich.text import Text
 
-        if self._live is None:
-            if not self._running:
-                return
-            console = Console(stderr=True)
-            self._live = Live(console=console, transient=True, refresh_per_second=1 / _REFRESH_SECONDS)
-            self._live.start()
-        now = time.monotonic()
-        lines = [
-            f"{name}: running {seconds(now - started)}  ({'; '.join(event.reasons)})"
-            for name, (started, event) in self._running.items()
-        ]
-        self._live.update(Text("\n".join(lines), overflow="ellipsis", no_wrap=True))
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+        table.add_column("stage", no_wrap=True)
+        table.add_column("state", no_wrap=True)
+        table.add_column("time", no_wrap=True, justify="right")
+        if width >= _NARROW:
+            table.add_column("memory", no_wrap=True, justify="right")
+        if width >= _VERY_NARROW:
+            table.add_column("because", no_wrap=True, overflow="ellipsis", ratio=1)
+        for name, row in self._shown(height):
+            cells = [Text(name), Text(row.state, _COLOURS.get(row.state, "dim")), Text(row.elapsed())]
+            if width >= _NARROW:
+                cells.append(Text(mebibytes(row.memory) if row.memory else ""))
+            if width >= _VERY_NARROW:
+                cells.append(Text(row.reasons, "dim"))
+            table.add_row(*cells)
+        table.caption = self._footer or None
+        table.caption_justify = "left"
+        return table
+
+    def _shown(self, height: int) -> Sequence[tuple[str, _Row]]:
+        """Choose what fits the screen: what runs, then of the rest what was last and what is next."""
+        room = max(1, height - 3)
+        if len(self._rows) <= room:
+            return list(self._rows.items())
+        running = [name for name, row in self._rows.items() if row.state == "running"]
+        waiting = [name for name, row in self._rows.items() if row.state == "waiting"]
+        done = [name for name in self._rows if name not in running and name not in waiting]
+        spare = max(0, room - len(running))
+        chosen = {*running[:room], *done[max(0, len(done) - (spare + 1) // 2) :]}
+        chosen |= set(waiting[: room - len(chosen)])
+        return [(name, row) for name, row in self._rows.items() if name in chosen]
 
     def _follow_logs(self) -> None:
         """Copy what the running stages have written since the last look."""
         if not self._verbose:
             return
-        for _, event in self._running.values():
+        for name, (log, read) in self._logs.items():
             try:
-                with event.log.open("rb") as file:
-                    file.seek(self._read[event.log])
+                with log.open("rb") as file:
+                    file.seek(read)
                     text = file.read()
             except OSError:
                 continue
-            self._read[event.log] += len(text)
+            self._logs[name] = (log, read + len(text))
             sys.stderr.write(text.decode("utf-8", "replace"))
             sys.stderr.flush()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlxkit.cli.options import Env, Session, command
-from mlxkit.output import number, seconds
+from mlxkit.output import mebibytes, number, seconds
 
 if TYPE_CHECKING:
     from mlxkit.output import Style
@@ -25,6 +25,7 @@ On = Annotated[
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the output of the stages.")]
 
+_WORTH_SECONDS = 0.1
 _COLOURS: dict[str, Style] = {
     "ran": "green",
     "restored": "cyan",
@@ -145,10 +146,13 @@ def _document(result: RunResult, dry_run: bool) -> dict[str, Any]:
                 "seconds": round(stage.seconds, 3),
                 "reasons": list(stage.reasons),
                 "log": stage.log,
+                "max_memory": stage.max_memory,
             }
             for stage in result.stages
         ],
         "metrics": dict(result.metrics),
+        "seconds": round(result.seconds, 3),
+        "saved_seconds": round(result.saved_seconds, 3),
     }
     return {**document, "dry_run": True} if dry_run else document
 
@@ -156,7 +160,7 @@ def _document(result: RunResult, dry_run: bool) -> dict[str, Any]:
 def _lines(session: Session, result: RunResult, dry_run: bool) -> list[str]:
     out = session.output
     if not dry_run and result.error is None and all(stage.status == "fresh" for stage in result.stages):
-        done = f"everything is up to date ({seconds(result.seconds)}){_record(result)}"
+        done = f"everything is up to date ({seconds(result.seconds)}{_saved(result)}){_record(result)}"
         return [done, *_metric_lines(session, result)]
     words = {"skipped": "would run"} if dry_run else {}
     rows = [
@@ -164,7 +168,7 @@ def _lines(session: Session, result: RunResult, dry_run: bool) -> list[str]:
             stage.name,
             out.style(words.get(stage.status, stage.status), _COLOURS[stage.status]),
             seconds(stage.seconds) if stage.seconds else "",
-            f"{stage.max_memory / 2**20:.0f} MiB" if stage.max_memory else "",
+            mebibytes(stage.max_memory) if stage.max_memory else "",
             "; ".join(stage.reasons),
         ]
         for stage in result.stages
@@ -172,10 +176,15 @@ def _lines(session: Session, result: RunResult, dry_run: bool) -> list[str]:
     lines = out.table(["stage", "status", "time", "memory", "because"], rows, right=(2, 3))
     if dry_run or result.error is not None:
         return lines
-    total = f"done in {seconds(result.seconds)}{_record(result)}"
+    total = f"done in {seconds(result.seconds)}{_saved(result)}{_record(result)}"
     metrics = _metric_lines(session, result)
     next_step = ["", "next: mlx promote"] if metrics and result.run_id else []
     return [*lines, "", total, *metrics, *next_step]
+
+
+def _saved(result: RunResult) -> str:
+    """Say what it would have taken to run everything, where that is worth a word."""
+    return f", {seconds(result.saved_seconds)} saved" if result.saved_seconds >= _WORTH_SECONDS else ""
 
 
 def _record(result: RunResult) -> str:

@@ -12,6 +12,8 @@ from mlxkit.output import number, seconds
 
 if TYPE_CHECKING:
     from mlxkit.adapters.mlflow_runs import Run
+    from mlxkit.pipeline.sync import Synced
+    from mlxkit.project.models import Environment, Project
 
 
 def register(app: typer.Typer) -> None:
@@ -21,28 +23,67 @@ def register(app: typer.Typer) -> None:
     def runs(
         session: Session,
         run: Annotated[
-            str | None, typer.Argument(metavar="[RUN]", help="One run, in full: id or start of it.")
+            str | None,
+            typer.Argument(
+                metavar="[RUN|sync]",
+                help="One run, in full: id or start of it; `sync` records those that wait.",
+            ),
         ] = None,
         limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many to list.")] = 20,
         env: Env = None,
     ) -> None:
-        """List the recorded runs with their main metrics, or show one in full.
+        """List the recorded runs with their main metrics, show one in full, or record those that wait.
+
+        A run waits when its store did not answer; it is kept in .mlx/unrecorded until `mlx runs sync`.
 
         Example: mlx runs -n 5
         """
-        from mlxkit.adapters import mlflow_runs
+        from mlxkit.adapters import mlflow_copy, mlflow_runs, mlflow_store
         from mlxkit.project.load import load
         from mlxkit.registry.workspace import environment_of, store_of
 
         project = load(session.root)
-        store = store_of(project, environment_of(project, env))
+        environment = environment_of(project, env)
+        if run == "sync":
+            _sync(session, project, environment)
+            return
+        store = store_of(project, environment)
         if run is not None:
             one = mlflow_runs.find_run(store, project.name, run)
             session.output.answer(_document(one), lambda: _details(session, one))
             return
         found = mlflow_runs.find_runs(store, project.name, limit=limit)
+        waiting = mlflow_copy.count(mlflow_store.unrecorded(project.root))
         wanted = list(dict.fromkeys(gate.metric for gate in project.gates))
-        session.output.answer({"runs": [_document(r) for r in found]}, lambda: _lines(session, found, wanted))
+        session.output.answer(
+            {"runs": [_document(r) for r in found], "waiting": waiting},
+            lambda: [*_lines(session, found, wanted), *_waiting_lines(waiting)],
+        )
+
+
+def _sync(session: Session, project: Project, environment: Environment) -> None:
+    from mlxkit.cli.progress import Progress
+    from mlxkit.pipeline.sync import sync
+
+    with Progress(session.output, verbose=False) as progress:
+        done = sync(project, environment, progress)
+    session.output.answer(
+        {"synced": list(done.run_ids), "waiting": done.waiting},
+        lambda: [*_synced_lines(done), *_waiting_lines(done.waiting)],
+    )
+
+
+def _synced_lines(done: Synced) -> list[str]:
+    if not done.run_ids:
+        return ["no run waits to be recorded here"]
+    return [f"recorded as run {run_id[:8]}" for run_id in done.run_ids]
+
+
+def _waiting_lines(waiting: int) -> list[str]:
+    if not waiting:
+        return []
+    runs = "1 run waits" if waiting == 1 else f"{waiting} runs wait"
+    return ["", f"{runs} to be recorded, since the store did not answer: mlx runs sync"]
 
 
 def _document(run: Run) -> dict[str, Any]:
@@ -75,6 +116,7 @@ def _details(session: Session, run: Run) -> list[str]:
         "metrics": {name: number(value) for name, value in sorted(run.metrics.items())},
         "parameters": dict(sorted(run.params.items())),
         "seconds per stage": {name: number(value) for name, value in sorted(run.stage_seconds.items())},
+        "peak MiB per stage": {name: number(value) for name, value in sorted(run.stage_memory_mb.items())},
         "tags": dict(sorted(run.tags.items())),
     }
     lines = [f"run {run.id}: {run.status.lower()}, {run.started.astimezone():%Y-%m-%d %H:%M}"]

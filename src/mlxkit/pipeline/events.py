@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,12 +29,16 @@ class StageStarted:
 
 @dataclass(frozen=True)
 class StageEnded:
-    """A stage is done with: its status is that of its result, `seconds` is how long it took."""
+    """A stage is done with: its status is that of its result, `seconds` is how long it took.
+
+    `max_memory` is its largest resident set, bytes; 0 where nothing ran.
+    """
 
     name: str
     status: str
     seconds: float
     reasons: tuple[str, ...] = ()
+    max_memory: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,20 @@ class Warned:
 
 @dataclass(frozen=True)
 class Tick:
-    """Some time went by; what is on the screen may be drawn again."""
+    """Some time went by; what is on the screen may be drawn again.
+
+    `memory` tells the resident memory of what runs, bytes by stage; empty when nobody has looked.
+    """
+
+    memory: Mapping[str, int] = field(default_factory=dict)
 
 
-Event = PlanMade | StageStarted | StageEnded | Waiting | Warned | Tick
+@dataclass(frozen=True)
+class RecordClosing:
+    """All stages are done with, and the record in MLflow is being completed."""
+
+
+Event = PlanMade | StageStarted | StageEnded | Waiting | Warned | Tick | RecordClosing
 Events = Callable[[Event], None]
 
 

@@ -11,7 +11,17 @@ from mlxkit.adapters import git
 from mlxkit.errors import DataError, Interrupted, MlxError
 from mlxkit.pipeline import dvc_yaml
 from mlxkit.pipeline.command import command_of
-from mlxkit.pipeline.events import Events, PlanMade, StageEnded, StageStarted, Tick, Waiting, Warned
+from mlxkit.pipeline.durations import keep_durations, saved_seconds
+from mlxkit.pipeline.events import (
+    Events,
+    PlanMade,
+    RecordClosing,
+    StageEnded,
+    StageStarted,
+    Tick,
+    Waiting,
+    Warned,
+)
 from mlxkit.pipeline.execute import read_metrics, remove_outputs
 from mlxkit.pipeline.failure import changed_while_running, explain, missing_output
 from mlxkit.pipeline.graph import select, upstream
@@ -29,27 +39,38 @@ if TYPE_CHECKING:
     from mlxkit.project.models import Project, Stage
 
 
+_TICK_SECONDS = 0.1
+_LOOK_SECONDS = 1.0
+
+
 class Execution:
     """One run under way: what is ready starts, what ends is committed, until nothing is left."""
 
-    def __init__(self, project: Project, options: Options, events: Events, target: Target) -> None:
-        self._project, self._options, self._events, self._target = project, options, events, target
+    def __init__(
+        self, project: Project, options: Options, events: Events, target: Target, recording: Target
+    ) -> None:
+        """Make a plan. Stages run on `target`, and what is recorded of them by `recording`."""
+        self._project, self._options, self._events = project, options, events
+        self._target, self._recording = target, recording
         dvc_yaml.write(project, dvc_yaml.render(dvc_yaml.define(project)))
         self._staleness = Staleness(project)
         self._order = select(project.stages, options.stages)
         self._above = upstream(project.stages)
         self._git = git.state(project.root, ignore=project.metric_files)
         self._environment = choose(project, options.environment, branch=self._git.branch).environment
-        self._recorder = Recorder(project, self._environment, self._git, target)
+        self._recorder = Recorder(project, self._environment, self._git, recording)
         self._results: dict[str, StageResult] = {}
         self._running: dict[str, tuple[Running, StageState, dict[str, str | None]]] = {}
+        self._opening: dict[str, tuple[StageState, dict[str, str | None]]] = {}
         self._attempts: dict[str, int] = {}
+        self._look_at = 0.0
         self._error: MlxError | None = None
         self._dvc: Any = None
 
     def close(self) -> None:
         """End what still runs and release everything."""
         self._target.close()
+        self._recording.close()
         if self._dvc is not None:
             self._dvc.close()
 
@@ -66,8 +87,11 @@ class Execution:
             self._interrupt()
         except MlxError as error:
             self._error = error
+        self._events(RecordClosing())
         run_id, metrics = self._record()
         self._staleness.save()
+        saved = saved_seconds(self._project.state_dir, self._results.values())
+        keep_durations(self._project.state_dir, self._results.values())
         return RunResult(
             run_id=run_id,
             git_commit=self._git.commit,
@@ -76,15 +100,28 @@ class Execution:
             stages=tuple(self._results.get(name, StageResult(name, "skipped")) for name in self._order),
             metrics=metrics,
             seconds=time.monotonic() - started,
+            saved_seconds=saved,
             recorded=self._recorder.recorded,
             error=self._error,
         )
 
     def _warm_up(self) -> None:
         """Let the workers import their libraries while the plan is made, if anything will run."""
-        anything = self._options.force or any(self._staleness.check(n).state != "fresh" for n in self._order)
-        if anything and isinstance(self._target, Workers):
+        stale: set[str] = set()
+        for name in self._order:
+            if (
+                self._options.forces(name)
+                or self._above[name] & stale
+                or self._staleness.check(name).state != "fresh"
+            ):
+                stale.add(name)
+        if any(self._project.stages[name].cmd is None for name in stale) and isinstance(
+            self._target, Workers
+        ):
             self._target.warm_up()
+        recorded = (self._project.train_stage, self._project.evaluate_stage)
+        if any(stage is not None and stage.name in stale for stage in recorded):
+            self._recorder.prepare()
 
     @property
     def dvc(self) -> Any:
@@ -114,14 +151,15 @@ class Execution:
 
     def _start_ready(self) -> None:
         for name in self._order:
-            if self._error is not None or len(self._running) >= self._options.jobs:
+            if self._error is not None or len(self._running) + len(self._opening) >= self._options.jobs:
                 break
-            if name in self._results or name in self._running:
+            if name in self._results or name in self._running or name in self._opening:
                 continue
             if any(above in self._order and above not in self._results for above in self._above[name]):
                 continue
             self._begin(name)
         if self._error is not None and not self._running:
+            self._opening.clear()
             for name in self._order:
                 self._results.setdefault(name, StageResult(name, "skipped"))
 
@@ -157,12 +195,28 @@ class Execution:
 
     def _execute(self, name: str, state: StageState) -> None:
         stage = self._project.stages[name]
-        attempt = self._attempts[name] = self._attempts.get(name, 0) + 1
+        self._attempts[name] = self._attempts.get(name, 0) + 1
         before = self._staleness.dependency_hashes(name)
-        env = self._recorder.open(before) if stage.kind == "train" else {}
+        if stage.kind == "train":
+            self._recorder.open(before)
+            self._opening[name] = state, before
+        else:
+            self._start(stage, state, before, {})
+
+    def _start_opened(self) -> None:
+        """Start the training, once its run is open or cannot be."""
+        variables = self._recorder.variables() if self._opening and self._error is None else None
+        if variables is not None:
+            for name, (state, before) in self._opening.items():
+                self._start(self._project.stages[name], state, before, variables)
+            self._opening.clear()
+
+    def _start(
+        self, stage: Stage, state: StageState, before: dict[str, str | None], env: Mapping[str, str]
+    ) -> None:
         job = self._job(stage, env)
-        self._events(StageStarted(name, state.reasons, job.log, attempt))
-        self._running[name] = (self._target.start(job), state, before)
+        self._events(StageStarted(stage.name, state.reasons, job.log, self._attempts[stage.name]))
+        self._running[stage.name] = (self._target.start(job), state, before)
 
     def _job(self, stage: Stage, env: Mapping[str, str]) -> Job:
         command = command_of(self._project, stage)
@@ -177,15 +231,20 @@ class Execution:
             call="mlxkit.pipeline.execute:execute_job",
             arguments=command.to_json(),
             env=env,
+            patient=stage.kind in ("train", "evaluate"),
             fresh=bool(stage.env),
             timeout=stage.timeout,
         )
 
     def _collect(self) -> None:
         """Commit what has ended."""
+        self._recorder.wait(0.0 if self._running or not self._opening else _TICK_SECONDS)
+        self._start_opened()
         if not self._running:
             return
-        ended = self._target.wait([running for running, _, _ in self._running.values()], seconds=0.1)
+        ended = self._target.wait(
+            [running for running, _, _ in self._running.values()], seconds=_TICK_SECONDS
+        )
         names = {id(running): name for name, (running, _, _) in self._running.items()}
         for running, outcome in ended:
             name = names[id(running)]
@@ -193,7 +252,15 @@ class Execution:
             self._settle(name, running.job, outcome, state, before)
         if not self._running and self._dvc is not None:
             self._dvc.release_claims()
-        self._events(Tick())
+        self._events(Tick(self._memory()))
+
+    def _memory(self) -> dict[str, int]:
+        """Look at the memory of what runs, now and then: it means to read about every process here."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return {}
+        self._look_at = now + _LOOK_SECONDS
+        return {name: self._target.memory(running) for name, (running, _, _) in self._running.items()}
 
     def _settle(
         self, name: str, job: Job, outcome: Outcome, state: StageState, before: dict[str, str | None]
@@ -211,6 +278,8 @@ class Execution:
             return self._execute(name, state)
         if error is None:
             error = self._commit(name, before)
+        if error is None and stage.kind == "train":
+            self._recorder.log_model(self._staleness)
         status: Status = "ran" if error is None else "failed"
         self._error = self._error or error
         log = job.log.relative_to(self._project.root).as_posix()
@@ -227,7 +296,9 @@ class Execution:
 
     def _end(self, result: StageResult) -> None:
         self._results[result.name] = result
-        self._events(StageEnded(result.name, result.status, result.seconds, result.reasons))
+        self._events(
+            StageEnded(result.name, result.status, result.seconds, result.reasons, result.max_memory)
+        )
 
     def _interrupt(self) -> None:
         """Stop after Ctrl-C, nicely, and at once after a second one; what finished is kept."""

@@ -22,8 +22,10 @@ _POLL_SECONDS = 0.2
 
 
 @contextmanager
-def run_lock(path: Path, events: Events, *, deadline: float | None = None) -> Iterator[None]:
+def run_lock(path: Path, events: Events, *, deadline: float | None = None) -> Iterator[int]:
     """Hold the project's run lock; the kernel frees it when its holder dies.
+
+    Yields its descriptor: processes that get a copy keep the lock when this one is killed, until they end.
 
     Raises:
         LockTimeout: another run holds it for over `deadline` seconds (MLX_LOCK_TIMEOUT, else an hour).
@@ -48,10 +50,11 @@ def run_lock(path: Path, events: Events, *, deadline: float | None = None) -> It
         )
         file.flush()
         try:
-            yield
+            yield file.fileno()
         finally:
             file.seek(0)
             file.truncate()
+            fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _deadline() -> float:

@@ -1,7 +1,8 @@
 """The MLflow record of a run: opened before training, so that live values join it, then completed.
 
-MLflow is slow to import, so all of it happens in jobs of the target, beside the stages. What was recorded
-last stands in `.mlx/recorded.json`; while it matches the workspace, a run with nothing to do asks nobody.
+MLflow is slow, so all of it happens beside the stages. A store that does not answer stops no stage: the run
+is kept in a store below `.mlx/unrecorded`, from where `mlx runs sync` carries it over. What was recorded last
+stands in `.mlx/recorded.json`; while it matches the workspace, a run with nothing to do asks nobody.
 """
 
 from __future__ import annotations
@@ -10,55 +11,98 @@ import hashlib
 import json
 import platform
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters import git, mlflow_store
 from mlxkit.errors import MlxError, ToolError
 from mlxkit.pipeline.lockfile import LOCK_FILE
-from mlxkit.project.environments import tracking_uri
+from mlxkit.pipeline.record_steps import Steps
+from mlxkit.project.environments import sharing_store, tracking_uri
 from mlxkit.project.files import write_atomically
 from mlxkit.project.models import CONFIG_FILE, PARAMS_FILE, Environment, Project
 from mlxkit.project.params import read_params
 from mlxkit.project.variables import mask
-from mlxkit.targets.base import Job, Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from mlxkit.pipeline.run_result import StageResult
     from mlxkit.pipeline.staleness import Staleness
+    from mlxkit.targets.base import Target
 
 _LIBRARIES = ("mlxkit", "dvc", "mlflow", "numpy", "pandas", "scikit-learn", "xgboost", "lightgbm", "torch")
 
 
 class Recorder:
-    """Keeps the record of one pipeline run.
+    """Keeps the record of one pipeline run. `target` does its steps, on this machine.
 
     Attributes:
         run_id: the MLflow run of the training, None when there was none.
-        recorded: whether anything was written to the store.
     """
 
     def __init__(
         self, project: Project, environment: Environment, state: git.GitState, target: Target
     ) -> None:
-        self._project, self._environment, self._git, self._target = project, environment, state, target
+        self._project, self._environment, self._git = project, environment, state
         self._marker = project.state_dir / "recorded.json"
+        self._steps = Steps(target, project.state_dir / "logs")
+        self._prepared = self._model_asked = False
+        self._opening: Mapping[str, Any] | None = None
+        self._away: ToolError | None = None
+        """Why the store is not used any more in this run."""
         self.run_id: str | None = None
-        self.recorded = False
 
-    def open(self, hashes: Mapping[str, str | None]) -> dict[str, str]:
-        """Create the run of a training that is about to begin; returns the variables for its process.
+    @property
+    def recorded(self) -> bool:
+        """Whether anything was written to a store."""
+        return self._steps.recorded
 
-        `hashes` are those of everything that the train stage reads.
-        """
+    def wait(self, seconds: float) -> None:
+        """Let at most that much time go by, and go on with the next step when one has ended."""
+        self._steps.wait(seconds)
+
+    def prepare(self) -> None:
+        """Begin to make the store ready for what will be recorded."""
+        if not self._prepared:
+            self._prepared = True
+            self._ask("prepare", {})
+
+    def open(self, hashes: Mapping[str, str | None]) -> None:
+        """Begin to create the run of a training; `hashes` are those of everything that it reads."""
         if self.run_id is None:
-            answer = self._ask(
-                "open", {"params": self._params(), "tags": self._tags(), "datasets": self._datasets(hashes)}
-            )
-            self.run_id = answer["run_id"]
-        return self._variables(self.run_id or "")
+            self.prepare()
+            self._opening = {
+                "params": self._params(),
+                "tags": self._tags(),
+                "datasets": self._datasets(hashes),
+            }
+            self._ask("open", self._opening)
+
+    def variables(self) -> dict[str, str] | None:
+        """Return the variables for the process that trains, None while its run is being created."""
+        if self.run_id is None:
+            if not self._steps.knows("open"):
+                return None
+            try:
+                self.run_id = str(self._steps.answer("open")["run_id"])
+            except ToolError as error:
+                if self._away is None:
+                    self._away = error
+                    self._ask("open", self._opening or {})
+                    return None
+                # Not even the store in the project can be written. The stage decides what is to become of it.
+                self._opening = None
+        request = self._request()
+        store = mlflow_store.resolve(Path(request["store_root"]), request["tracking"])
+        variables = {"MLFLOW_TRACKING_URI": store.uri, "MLFLOW_EXPERIMENT_NAME": self._project.name}
+        return {**variables, **({"MLFLOW_RUN_ID": self.run_id} if self.run_id else {})}
+
+    def log_model(self, staleness: Staleness) -> None:
+        """Begin to log the model that was trained and committed, beside the next stage."""
+        if self.run_id is not None and not self._model_asked:
+            self._model_asked = True
+            self._ask("log_model", {"run_id": self.run_id, **self._model(staleness)})
 
     def close(
         self,
@@ -71,93 +115,107 @@ class Recorder:
         """Complete the record; returns the run of the model in the workspace, None where there is none.
 
         Raises:
-            ToolError: the store cannot be reached. The outputs are safe, and the next run records them.
+            ToolError: the store does not take it. The outputs are safe, and so is the record.
         """
-        seconds = {r.name: round(r.seconds, 3) for r in results.values() if r.status == "ran"}
-        request = {
-            "metrics": dict(metrics),
-            "artifacts": self._artifacts(),
-            "seconds": seconds,
-            "model_hash": self._output_hash(staleness, self._project.model_path),
-            "diff": mask(git.diff(self._project.root, self._git), self._project.root),
-        }
-        if self.run_id is not None and not trained:
-            status = "KILLED" if error is not None and error.kind == "interrupted" else "FAILED"
-            self._ask("close", {**request, "run_id": self.run_id, "status": status, "model": None})
-            return None
-        if not trained:
+        if self._opening is not None:
+            self._finish_opening()
+        if not trained and self.run_id is None:
             return None
         key = self._key(staleness, evaluated=bool(metrics))
         marker = _read_json(self._marker)
         if self.run_id is None and marker.get("key") == key:
             return str(marker["run_id"])
+        request = {
+            "metrics": dict(metrics),
+            "artifacts": self._artifacts(),
+            "stages": {
+                r.name: {"seconds": round(r.seconds, 3), "max_memory": r.max_memory}
+                for r in results.values()
+                if r.status == "ran"
+            },
+            "diff": mask(git.diff(self._project.root, self._git), self._project.root),
+            "status": "FINISHED" if trained else "KILLED" if _interrupted(error) else "FAILED",
+        }
         if self.run_id is not None:
-            self._ask(
-                "close",
-                {**request, "run_id": self.run_id, "status": "FINISHED", "model": self._project.model_path},
-            )
+            self._close(request, staleness, trained)
         else:
             self.run_id = self._complete(request, staleness)
+        if self._away is not None:
+            raise self._kept_elsewhere(self._away)
+        if not trained:
+            return None
         write_atomically(self._marker, json.dumps({"key": key, "run_id": self.run_id}).encode())
         return self.run_id
+
+    def _finish_opening(self) -> None:
+        """Wait for a run that is being created, though its training may not have begun: it must be closed."""
+        while self.variables() is None:
+            self.wait(1.0)
+
+    def _close(self, request: Mapping[str, Any], staleness: Staleness, trained: bool) -> None:
+        """Complete the run of this training where it was opened, else in the store that keeps it."""
+        request = {**request, "run_id": self.run_id}
+        elsewhere = self._away is not None
+        try:
+            if trained:
+                self.log_model(staleness)
+            logged = self._steps.answer("log_model") if trained else {}
+            self._ask("close", {**request, **logged})
+            self._steps.answer("close")
+        except ToolError as error:
+            if elsewhere:
+                raise
+            self._away = error
+            model = self._model(staleness) if trained else {"model": None}
+            self._ask("keep", {**request, **(self._opening or {}), **model})
+            self._steps.answer("keep")
 
     def _complete(self, request: Mapping[str, Any], staleness: Staleness) -> str:
         """Record a model that this run did not train: from the run cache, a colleague, or `dvc repro`."""
         train = self._project.train_stage
         assert train is not None
         known = _read_json(self._project.root / (self._project.run_record_path or ""))
-        answer = self._ask(
+        self._ask(
             "complete",
             {
                 **request,
                 "run_id": known.get("run_id", ""),
-                "model": self._project.model_path,
                 "params": self._params(),
                 "tags": self._tags(),
                 "datasets": self._datasets(staleness.dependency_hashes(train.name)),
+                **self._model(staleness),
             },
         )
-        return str(answer["run_id"])
+        return str(self._steps.answer("complete")["run_id"])
 
-    def _ask(self, action: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Do one step in a job of the target."""
-        arguments = {
-            **request,
-            "action": action,
-            "root": str(self._project.root),
-            "experiment": self._project.name,
-            "tracking": tracking_uri(self._project, self._environment),
-        }
-        log = self._project.state_dir / "logs" / f"record-{action}.log"
-        running = self._target.start(
-            Job(
-                f"record-{action}",
-                log,
-                call="mlxkit.pipeline.record_job:record",
-                arguments=arguments,
-                timeout=600,
-            )
+    def _kept_elsewhere(self, error: ToolError) -> ToolError:
+        """Say what the store said, and how the record gets there."""
+        return ToolError(
+            error.message,
+            context=[*error.context, "the outputs are safe, and the record waits in .mlx/unrecorded"],
+            hint=f"{error.hint}; when it answers, run `mlx runs sync`",
         )
-        while not (done := self._target.wait([running], seconds=1.0)):
-            pass
-        outcome = done[0][1]
-        if not outcome.succeeded or outcome.result is None:
-            raise ToolError(
-                "the run could not be recorded in MLflow", context=[f"log: {log}"], hint="run `mlx run` again"
-            )
-        if "error" in outcome.result:
-            error = outcome.result["error"]
-            raise ToolError(error["message"], context=error["context"], hint=error["hint"])
-        self.recorded = True
-        return dict(outcome.result)
 
-    def _variables(self, run_id: str) -> dict[str, str]:
+    def _ask(self, action: str, request: Mapping[str, Any]) -> None:
+        self._steps.ask(action, {**request, **self._request()})
+
+    def _request(self) -> dict[str, Any]:
+        """Return where a step works: in the environment's store, or in the one that keeps what it refused."""
+        root = self._project.root
         tracking = tracking_uri(self._project, self._environment)
+        store = mlflow_store.unrecorded(root) if self._away is not None else None
         return {
-            "MLFLOW_TRACKING_URI": mlflow_store.resolve(self._project.root, tracking).uri,
-            "MLFLOW_EXPERIMENT_NAME": self._project.name,
-            "MLFLOW_RUN_ID": run_id,
+            "root": str(root),
+            "store_root": str(store.root if store else root),
+            "tracking": store.uri if store else tracking,
+            "experiment": self._project.name,
+            "environments": sharing_store(self._project, self._environment),
         }
+
+    def _model(self, staleness: Staleness) -> dict[str, str]:
+        path = self._project.model_path or ""
+        model_hash = self._output_hash(staleness, self._project.model_path)
+        return {"model": str(self._project.root / path), "model_hash": model_hash}
 
     def _params(self) -> dict[str, Any]:
         """Return the parameters of every stage that has any; the rest of params.yaml changes nothing."""
@@ -234,6 +292,10 @@ class Recorder:
             locked.outs[path or ""] for locked in staleness.locked.values() if (path or "") in locked.outs
         )
         return next(found, "") if path is not None else ""
+
+
+def _interrupted(error: MlxError | None) -> bool:
+    return error is not None and error.kind == "interrupted"
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.adapters import mlflow_runs, mlflow_store, mlflow_tracking
-from mlxkit.adapters.mlflow_tracking import DatasetInput
+from mlxkit.adapters import mlflow_copy, mlflow_runs, mlflow_store, mlflow_tracking
+from mlxkit.adapters.mlflow_tracking import DatasetInput, StageUse
 from mlxkit.errors import MlxError
 
 if TYPE_CHECKING:
@@ -21,17 +21,30 @@ MODEL_HASH = "mlx.model_hash"
 
 
 def record(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Open, close or complete a run; a failure that mlx can explain comes back as plain values."""
-    actions = {"open": _open, "close": _close, "complete": _complete}
+    """Do one step; a failure that mlx can explain comes back as plain values."""
+    actions = {
+        "prepare": _prepare,
+        "open": _open,
+        "log_model": _log_model,
+        "close": _close,
+        "complete": _complete,
+        "keep": _keep,
+    }
     try:
-        store = mlflow_store.resolve(Path(request["root"]), request["tracking"])
+        store = mlflow_store.resolve(Path(request["store_root"]), request["tracking"])
         return actions[request["action"]](store, request)
     except MlxError as error:
         return {"error": {"message": error.message, "context": list(error.context), "hint": error.hint}}
 
 
-def _open(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
+def _prepare(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Make what the first run needs, before anybody waits for it."""
+    mlflow_tracking.prepare(store, request["experiment"])
     mlflow_tracking.close_abandoned(store, request["experiment"])
+    return {}
+
+
+def _open(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
     return {"run_id": _create(store, request, request["tags"])}
 
 
@@ -47,40 +60,55 @@ def _create(store: Store, request: Mapping[str, Any], tags: Mapping[str, str]) -
     )
 
 
+def _log_model(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
+    model_id = mlflow_tracking.log_model(store, request["run_id"], Path(request["model"]))
+    mlflow_tracking.set_tags(store, request["run_id"], {MODEL_HASH: request["model_hash"]})
+    return {"model_id": model_id}
+
+
 def _close(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
-    model = Path(request["root"], request["model"]) if request["model"] else None
     with tempfile.TemporaryDirectory(prefix="mlx-record-") as folder:
         artifacts = [Path(path) for path in request["artifacts"]]
         if request["diff"]:
             patch = Path(folder, "uncommitted.patch")
             patch.write_text(request["diff"], encoding="utf-8")
             artifacts.append(patch)
-        model_id = mlflow_tracking.close_run(
+        mlflow_tracking.close_run(
             store,
             request["run_id"],
             status=request["status"],
             metrics=request["metrics"],
             artifacts=artifacts,
-            stage_seconds=request["seconds"],
-            model_dir=model,
+            stages={name: StageUse(**use) for name, use in request["stages"].items()},
+            model_id=request.get("model_id"),
         )
-    if request["model"]:
-        mlflow_tracking.set_tags(store, request["run_id"], {MODEL_HASH: request["model_hash"]})
-    return {"run_id": request["run_id"], "model_id": model_id}
+    return {"run_id": request["run_id"]}
 
 
 def _complete(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
     """Add new metrics to the run that trained the model, or make a run for a model from elsewhere."""
+    waiting = mlflow_store.unrecorded(Path(request["root"]))
+    mlflow_copy.sync(waiting, store, request["experiment"], request["environments"])
     known = run_of_model(store, request["experiment"], request["run_id"])
     if known is not None and known.status == "FINISHED":
         mlflow_tracking.log_metrics(store, known.id, request["metrics"])
         return {"run_id": known.id}
     if known is not None:
         # mlx was killed, or the store failed, between the training and the end of its record.
-        return _close(store, {**request, "run_id": known.id, "status": "FINISHED"})
+        return _fill(store, {**request, "run_id": known.id})
     tags = {**request["tags"], mlflow_tracking.RESTORED_FROM: request["run_id"]}
-    run_id = _create(store, request, tags)
-    return _close(store, {**request, "run_id": run_id, "status": "FINISHED"})
+    return _fill(store, {**request, "run_id": _create(store, request, tags)})
+
+
+def _keep(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the record of a run that the project's own store does not take now, as a run of another one."""
+    tags = {**request["tags"], mlflow_tracking.COMPLETES: request["run_id"]}
+    return _fill(store, {**request, "run_id": _create(store, request, tags)})
+
+
+def _fill(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
+    logged = _log_model(store, request) if request["model"] else {}
+    return _close(store, {**request, **logged})
 
 
 def run_of_model(store: Store, experiment: str, recorded_id: str) -> Run | None:

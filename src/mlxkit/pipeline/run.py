@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -30,6 +31,32 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 """Name of this machine as a target."""
+STAGES = (
+    "pandas",
+    "pyarrow.parquet",
+    "mlxkit.pipeline.execute",
+    "scipy.stats",
+    "sklearn.pipeline",
+    "sklearn.ensemble",
+    "mlflow",
+    "skops.io",
+    "mlflow.sklearn",
+    "mlxkit.adapters.mlflow_model",
+    "mlxkit.adapters.mlflow_signature",
+    "mlxkit.evaluation.score",
+    "mlxkit.evaluation.profile",
+    "mlxkit.evaluation.training_rows",
+)
+"""What stages use, in the order in which a pipeline comes to need it."""
+RECORD = (
+    "mlflow",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "mlxkit.pipeline.record_job",
+)
+"""What the record in MLflow uses."""
+WARM = "MLX_WARM"
+"""Variable for how many seconds workers stay warm after a run; 0 ends them with it."""
+_WARM_SECONDS = 600.0
 _RUNNING = "MLX_RUNNING"
 """Variable that tells a stage, and what it starts, which project is being run."""
 
@@ -47,17 +74,32 @@ def run(root: Path, options: Options, events: Events = ignore, *, target: Target
     if options.dry_run:
         return _dry_run(root, options)
     started = time.monotonic()
-    with _one_of_its_kind(root), run_lock(root / ".mlx" / "run.lock", events):
+    with _one_of_its_kind(root), run_lock(root / ".mlx" / "run.lock", events) as lock:
         project = load(root)
         _refuse(project, options)
         if options.settings:
             set_params(root, list(options.settings))
             project = load(root)
-        execution = Execution(project, options, events, target or Workers(root))
+        linger = _linger_seconds()
+        stages = target or Workers(root, preload=STAGES, lock=lock, linger=linger)
+        recording = Workers(root, preload=RECORD, lock=lock, linger=linger)
+        execution = Execution(project, options, events, stages, recording)
         try:
             return execution.run(started)
         finally:
             execution.close()
+
+
+def _linger_seconds() -> float:
+    """Return how long workers wait for another run: only where somebody sits who may start one."""
+    text = os.environ.get(WARM, "")
+    try:
+        watched = sys.stderr.isatty() and not os.environ.get("CI")
+        return float(text) if text else _WARM_SECONDS if watched else 0.0
+    except ValueError as error:
+        raise UsageError(
+            f"{WARM} must be a number of seconds, is '{text}'", hint=f"run `unset {WARM}`"
+        ) from error
 
 
 @contextmanager

@@ -39,7 +39,10 @@ class Options:
 
 @dataclass(frozen=True)
 class StageResult:
-    """What became of one stage; `seconds` is 0 where nothing had to be done."""
+    """What became of one stage; `seconds` is 0 where nothing had to be done.
+
+    `max_memory` is its largest resident set, bytes; 0 where nothing ran.
+    """
 
     name: str
     status: Status
@@ -56,6 +59,7 @@ class RunResult:
     Attributes:
         run_id: MLflow run of the model that is now in the workspace, None without one.
         metrics: what `evaluate` wrote, None where it is not up to date.
+        saved_seconds: what the stages that did not have to run took when they last ran here.
         recorded: whether this run wrote to the record in MLflow.
         error: why the run failed, None when it did not; what had finished is kept.
     """
@@ -67,5 +71,6 @@ class RunResult:
     stages: tuple[StageResult, ...]
     metrics: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    saved_seconds: float = 0.0
     recorded: bool = False
     error: MlxError | None = None

@@ -81,6 +81,11 @@ def tracking_uri(project: Project, environment: Environment) -> str | None:
     return expand(environment.tracking, project.root, where=f"environment '{environment.name}'")
 
 
+def sharing_store(project: Project, environment: Environment) -> list[str]:
+    """Name the environments that keep their runs in the same store as this one, itself included."""
+    return [other.name for other in project.environments.values() if other.tracking == environment.tracking]
+
+
 def is_strict(project: Project, environment: Environment) -> bool:
     """Whether an environment refuses models from uncommitted work: every one but the first."""
     return environment.name != next(iter(project.environments), environment.name)

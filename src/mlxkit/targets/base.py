@@ -19,6 +19,7 @@ class Job:
         call: `module:function`; it takes `arguments` as one mapping and returns plain values.
         shell: a shell command, instead of `call`.
         env: variables for the process, beside those of this one.
+        patient: whether the job is better started when every library that may help it has been imported.
         fresh: whether the process must import everything anew, because `env` must be seen at import.
         log: file that takes the process's output.
         timeout: seconds until the process and its children are ended.
@@ -30,6 +31,7 @@ class Job:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     shell: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    patient: bool = False
     fresh: bool = False
     timeout: float | None = None
 
@@ -73,6 +75,10 @@ class Target(Protocol):
 
     def wait(self, running: Sequence[Running], *, seconds: float) -> list[tuple[Running, Outcome]]:
         """Return those of the jobs that have ended, waiting at most `seconds` for the first."""
+        ...
+
+    def memory(self, running: Running) -> int:
+        """Return the resident memory of a job and its children now, bytes; 0 where that cannot be seen."""
         ...
 
     def cancel(self, running: Running, *, now: bool = False) -> None:

@@ -1,4 +1,8 @@
-"""The processes behind `Workers`: `--template FD PARENT` forks keepers, `--keeper FD PARENT` is one."""
+"""The processes that do a job: a *keeper*, and its child, the job itself.
+
+A keeper is a fork of the template, or a new interpreter: `python -m mlxkit.targets.worker REPORT [LOCK]`
+with the message on its standard input.
+"""
 
 from __future__ import annotations
 
@@ -16,29 +20,27 @@ import time
 import traceback
 from typing import Any, NoReturn
 
-PRELOAD = ("pandas", "pyarrow.parquet", "sklearn.pipeline", "sklearn.ensemble", "mlflow", "mlflow.sklearn")
-"""Imported once by the template, in this order; requests are served between two imports."""
+Message = dict[str, Any]
+"""A job in plain values; see `workers.message_of`."""
 
+AT_ONCE, PATIENT = b"n", b"p"
+"""When the template is to start a job: now, or once it has imported everything."""
 TERMINATE, KILL = b"t", b"k"
 """What mlx may order a keeper to do with its job."""
 
 _PR_SET_PDEATHSIG = 1
 _LEFTOVER_SECONDS = 1.0
 """How long processes that a job leaves behind may take to end, such as joblib's, which then tidies up."""
+_POLL_SECONDS = 0.05
 
 
-def main(role: str, descriptor: str, parent: str) -> None:
-    """Run as the template or as a keeper until the work is done or mlx is gone."""
-    channel = socket.socket(fileno=int(descriptor))
-    if role == "--template":
-        _die_with(int(parent))
-        _serve(channel)
-    else:
-        message = json.loads(sys.stdin.buffer.read())
-        _keep(message, channel)
+def main(report: str, *held: str) -> None:
+    """Keep the job that standard input describes."""
+    message = json.loads(sys.stdin.buffer.read())
+    keep(message, socket.socket(fileno=int(report)), [int(descriptor) for descriptor in held])
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """Ask the kernel to kill this process when its parent dies; a parent that is gone already counts."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -46,113 +48,118 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
-def _serve(control: socket.socket) -> None:
-    """Import the libraries, and fork a keeper for each request until the socket closes."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers report by themselves; nobody waits for them here
-    pending = list(PRELOAD)
-    while True:
-        ready, _, _ = select.select([control], [], [], 0 if pending else None)
-        if ready:
-            body, descriptors, _, _ = socket.recv_fds(control, 64, 3)
-            if not body:
-                return
-            _fork_keeper(control, descriptors)
-        elif pending:
-            _preload(pending.pop(0))
-
-
-def _preload(module: str) -> None:
-    """Import a library; one that is absent or broken is the stage's own affair to report."""
-    with contextlib.suppress(Exception):
-        importlib.import_module(module)
-
-
-def _fork_keeper(control: socket.socket, descriptors: list[int]) -> None:
-    report, log, body = descriptors
-    with os.fdopen(body, "rb") as file:
-        message = json.loads(file.read())
-    if os.fork() == 0:
-        control.close()
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        os.close(log)
-        _keep(message, socket.socket(fileno=report))
-    os.close(report)
-    os.close(log)
-
-
-def _keep(message: dict[str, Any], channel: socket.socket) -> NoReturn:
+def keep(message: Message, channel: socket.socket, held: list[int]) -> NoReturn:
     """Run one job as a child, end it when asked to or at its deadline, and report how it ended.
 
-    A keeper outlives mlx for as long as it takes to end the job and its children.
+    A keeper outlives mlx for as long as it takes to kill the job and its children. Until then it holds the
+    descriptors `held`: of mlx's lock, so that the next mlx does not meet them.
     """
     started = time.monotonic()
     result_read, result_write = os.pipe()
     keeper = os.getpid()
     child = os.fork()
     if child == 0:
-        os.close(result_read)
+        for descriptor in (result_read, *held):
+            os.close(descriptor)
         channel.close()
         os.setpgid(0, 0)
-        _die_with(keeper)
+        die_with(keeper)
         _run(message, result_write)
     os.close(result_write)
     with contextlib.suppress(OSError):
         os.setpgid(child, child)
-    status, timed_out, output = _watch(child, channel, result_read, message, started)
-    outcome = {
-        "exit_code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
-        "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
-        "timed_out": timed_out,
-        "seconds": time.monotonic() - started,
-        "max_memory": _max_memory(),
-        "result": json.loads(output) if output else None,
-    }
-    with contextlib.suppress(OSError):  # mlx may be gone, and then nobody asks
-        channel.sendall(json.dumps(outcome).encode())
+    _tell(channel, {"pid": child})
+    status, timed_out, output = _Watch(child, channel, result_read, message, started).until_it_ends()
+    _tell(
+        channel,
+        {
+            "exit_code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+            "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+            "timed_out": timed_out,
+            "seconds": time.monotonic() - started,
+            "max_memory": _max_memory(),
+            "result": json.loads(output) if output else None,
+        },
+    )
     os._exit(0)
 
 
-def _watch(
-    child: int, channel: socket.socket, result: int, message: dict[str, Any], started: float
-) -> tuple[int, bool, bytes]:
-    """Wait for the child. Returns its wait status, whether it ran out of time, and its result."""
-    deadline = started + message["timeout"] if message["timeout"] else None
-    kill_at: float | None = None
-    timed_out = False
-    output = b""
-    sources: list[Any] = [channel, result]
-    pid, status = 0, 0
-    while pid == 0 or result in sources or _exists(child):
-        now = time.monotonic()
-        if deadline is not None and now >= deadline and kill_at is None:
-            timed_out, kill_at = True, _end(child, signal.SIGTERM, message["grace"])
-        if kill_at is not None and now >= kill_at:
-            _end(child, signal.SIGKILL, 0)
-            if pid != 0:
-                break
-        ready, _, _ = select.select(sources, [], [], 0.05)
-        if result in ready:
-            chunk = os.read(result, 1 << 16)
-            output += chunk
-            if not chunk:
-                sources.remove(result)
-        if channel in ready:
-            order = channel.recv(1)
-            if not order:
-                sources.remove(channel)  # mlx has died
-            if order == KILL:
-                kill_at = now
-            elif kill_at is None:
-                kill_at = _end(child, signal.SIGTERM, message["grace"])
+def _tell(channel: socket.socket, words: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # mlx may be gone, and then nobody asks
+        channel.sendall(json.dumps(words).encode() + b"\n")
+
+
+class _Watch:
+    """A keeper's look at its child."""
+
+    def __init__(
+        self, child: int, channel: socket.socket, result: int, message: Message, started: float
+    ) -> None:
+        self._child, self._channel, self._result = child, channel, result
+        self._grace: float = message["grace"]
+        self._deadline = started + message["timeout"] if message["timeout"] else None
+        self._kill_at: float | None = None
+        self._status: int | None = None
+        self._output = b""
+        # macOS has none, and is polled.
+        self._ended = os.pidfd_open(child) if hasattr(os, "pidfd_open") else None
+        self._sources: list[Any] = [channel, result, *([self._ended] if self._ended is not None else [])]
+
+    def until_it_ends(self) -> tuple[int, bool, bytes]:
+        """Wait for the child and its group; returns its wait status, whether its time was up, its result."""
+        timed_out = False
+        while self._status is None or self._result in self._sources or _exists(self._child):
+            now = time.monotonic()
+            if self._deadline is not None and now >= self._deadline and self._kill_at is None:
+                timed_out, self._kill_at = True, _end(self._child, signal.SIGTERM, self._grace)
+            if self._kill_at is not None and now >= self._kill_at:
+                _end(self._child, signal.SIGKILL, 0)
+                if self._status is not None:
+                    break
+            ready, _, _ = select.select(self._sources, [], [], self._patience(now))
+            if self._result in ready:
+                self._read_result()
+            if self._channel in ready:
+                self._obey(now)
+            if self._status is None:
+                self._look_at_child()
+        return self._status or 0, timed_out, self._output
+
+    def _patience(self, now: float) -> float | None:
+        """Return how long nothing needs to be looked at unless something is heard."""
+        if self._ended is None or self._status is not None or self._kill_at is not None:
+            return _POLL_SECONDS
+        return None if self._deadline is None else max(0.0, self._deadline - now)
+
+    def _read_result(self) -> None:
+        chunk = os.read(self._result, 1 << 16)
+        self._output += chunk
+        if not chunk:
+            self._sources.remove(self._result)
+
+    def _obey(self, now: float) -> None:
+        try:
+            order = self._channel.recv(1)
+        except ConnectionResetError:  # it had not read all that was told
+            order = b""
+        if not order:
+            # mlx has died: nobody will keep what the job makes.
+            self._sources.remove(self._channel)
+        if order in (KILL, b""):
+            self._kill_at = now
+        elif self._kill_at is None:
+            self._kill_at = _end(self._child, signal.SIGTERM, self._grace)
+
+    def _look_at_child(self) -> None:
+        pid, status = os.waitpid(self._child, os.WNOHANG)
         if pid == 0:
-            pid, status = os.waitpid(child, os.WNOHANG)
-            if pid != 0:
-                # What the job leaves behind must not write to outputs that are committed by then.
-                left_until = _end(child, signal.SIGTERM, _LEFTOVER_SECONDS)
-                kill_at = left_until if kill_at is None else kill_at
-    return status, timed_out, output
+            return
+        self._status = status
+        if self._ended is not None:
+            self._sources.remove(self._ended)
+        # What the job leaves behind must not write to outputs that are committed by then.
+        left_until = _end(self._child, signal.SIGTERM, _LEFTOVER_SECONDS)
+        self._kill_at = left_until if self._kill_at is None else self._kill_at
 
 
 def _exists(group: int) -> bool:
@@ -177,15 +184,20 @@ def _max_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _run(message: dict[str, Any], result: int) -> NoReturn:
+def _run(message: Message, result: int) -> NoReturn:
     """Do the job in the child: a shell command replaces the process, a function is called."""
+    os.environ.clear()
     os.environ.update(message["env"])
+    os.umask(message["umask"])
+    os.chdir(message["cwd"])
     if message["shell"] is not None:
         os.close(result)
         shell = os.environ.get("SHELL") or "/bin/sh"  # as DVC chooses it
         os.execv(shell, [shell, "-c", message["shell"]])
     code = 1
     try:
+        sys.path.insert(0, message["cwd"])
+        _forget_randomness()
         module, _, name = message["call"].partition(":")
         value = getattr(importlib.import_module(module), name)(message["arguments"])
         sys.stdout.flush()
@@ -200,6 +212,13 @@ def _run(message: dict[str, Any], result: int) -> NoReturn:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
+
+
+def _forget_randomness() -> None:
+    """Let NumPy begin anew, as in a new process: forks of one template would all draw the same numbers."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed()
 
 
 if __name__ == "__main__":

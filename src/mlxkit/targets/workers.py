@@ -1,10 +1,10 @@
 """Jobs in processes of this machine.
 
 Every job has a *keeper*: a small process that starts the job in a process group of its own, ends it at
-its deadline, measures it, and reports through a pipe. On Linux keeper and job are forks of one *template*,
+its deadline, measures it, and reports through a socket. On Linux keeper and job are forks of one *template*,
 which imports the heavy libraries once, so that no import is paid twice and no state leaks from job to job;
 elsewhere, and for a job whose variables must be seen at import, they are a new interpreter. When mlx dies,
-the kernel ends the template; the keepers see their pipes close, and end their jobs.
+the keepers see their sockets close, and kill their jobs.
 """
 
 from __future__ import annotations
@@ -19,60 +19,104 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.errors import ToolError
+from mlxkit.project.files import umask
 from mlxkit.targets import worker
 from mlxkit.targets.base import Job, Outcome, Running
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 _GRACE_SECONDS = 10.0
+_ENVIRONMENT = {"PYTHONUNBUFFERED": "1"}
 
 
 @dataclass
 class WorkerJob:
-    """A job with the pipe that its keeper reports through."""
+    """A job with the socket that its keeper reports through; `pid` is 0 until the keeper has said it."""
 
     job: Job
     report: socket.socket
     started: float
     received: bytes = b""
     ordered: bytes = b""
+    pid: int = 0
 
 
 class Workers:
-    """Runs jobs on this machine. `root` is the working directory of every job."""
+    """Runs jobs on this machine.
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    Args:
+        root: the working directory of every job.
+        preload: modules that the template imports, in this order; jobs are served between two imports.
+        lock: a descriptor that keepers hold as long as their job lives, after the death of mlx too.
+        linger: seconds for which the template waits for another mlx after the last; 0 ends it with this one.
+    """
+
+    def __init__(
+        self, root: Path, *, preload: Sequence[str] = (), lock: int | None = None, linger: float = 0.0
+    ) -> None:
+        self._root, self._preload, self._linger = root, tuple(preload), linger
+        self._lock = [] if lock is None else [lock]
         self._template: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._open: list[WorkerJob] = []
         self._keepers: list[subprocess.Popen[bytes]] = []
 
     def warm_up(self) -> None:
-        """Start the template now, so that it imports while the plan is made."""
-        if sys.platform != "linux" or self._template is not None:
+        """Find or start the template now, so that it imports while the plan is made."""
+        if sys.platform != "linux" or self._control is not None:
             return
+        self._control = (self._linger > 0 and self._lingering_template()) or self._own_template()
+
+    def _lingering_template(self) -> socket.socket | None:
+        """Find one, or start one that others will find; None where that is not possible."""
+        from mlxkit.targets import warm
+
+        place = warm.place_for(self._preload)
+        if place is None:
+            return None
+        found = warm.connect(place)
+        if found is None and (listener := warm.listen(place)) is not None:
+            with listener:
+                self._spawn("template", [self._plan(listener, place)], [listener.fileno()]).wait()
+            found = warm.connect(place)
+        return found
+
+    def _own_template(self) -> socket.socket:
+        """Start a template that dies with this process."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self._template = self._spawn("--template", theirs)
-        self._control = ours
+            self._template = self._spawn("template", [self._plan(theirs, None)], [theirs.fileno()])
+        return ours
+
+    def _plan(self, channel: socket.socket, place: Path | None) -> str:
+        return json.dumps(
+            {
+                "descriptor": channel.fileno(),
+                "parent": os.getpid(),
+                "preload": self._preload,
+                "linger": self._linger if place is not None else None,
+                "socket": str(place),
+            }
+        )
 
     def start(self, job: Job) -> WorkerJob:
         """Start a job and return at once."""
         job.log.parent.mkdir(parents=True, exist_ok=True)
-        message = json.dumps(_message(job)).encode()
+        message = json.dumps(message_of(job, self._root)).encode()
         ours, theirs = socket.socketpair()
         try:
             with theirs, job.log.open("wb") as log:
-                if job.fresh or sys.platform != "linux":
-                    self._keepers.append(self._spawn("--keeper", theirs, log.fileno(), message))
+                # A shell needs no libraries, and its memory is not to be that of the template.
+                if job.fresh or job.shell is not None or sys.platform != "linux":
+                    self._start_keeper(message, theirs, log.fileno())
                 else:
-                    self._ask_template(message, [theirs.fileno(), log.fileno()])
+                    word = worker.PATIENT if job.patient else worker.AT_ONCE
+                    self._ask_template(word, message, [theirs.fileno(), log.fileno()])
         except BaseException:
             ours.close()
             raise
@@ -80,19 +124,27 @@ class Workers:
         self._open.append(running)
         return running
 
-    def _ask_template(self, message: bytes, descriptors: list[int]) -> None:
+    def _ask_template(self, word: bytes, message: bytes, descriptors: list[int]) -> None:
         self.warm_up()
         assert self._control is not None
         try:
             # The message may be longer than a packet, so it travels in a file of its own.
             with _memory_file(message) as body:
-                socket.send_fds(self._control, [b"job"], [*descriptors, body.fileno()])
+                socket.send_fds(self._control, [word], [*descriptors, body.fileno(), *self._lock])
         except OSError as error:
             raise ToolError("the worker process has died", hint="run the same command again") from error
 
+    def _start_keeper(self, message: bytes, report: socket.socket, log: int) -> None:
+        passed = [report.fileno(), *self._lock]
+        keeper = self._spawn("worker", [str(number) for number in passed], passed, log=log, piped=True)
+        self._keepers.append(keeper)
+        assert keeper.stdin is not None
+        with contextlib.suppress(BrokenPipeError), keeper.stdin:
+            keeper.stdin.write(message)
+
     def wait(self, running: Sequence[Running], *, seconds: float) -> list[tuple[Running, Outcome]]:
         """Return those of the jobs that have ended, waiting at most `seconds` for the first."""
-        ours = [item for item in running if isinstance(item, WorkerJob)]
+        ours = [item for item in running if isinstance(item, WorkerJob) and item in self._open]
         done: list[tuple[Running, Outcome]] = []
         with selectors.DefaultSelector() as selector:
             for item in ours:
@@ -104,6 +156,9 @@ class Workers:
                 except ConnectionResetError:  # told once of an order that the keeper did not read any more
                     continue
                 item.received += chunk
+                if not item.pid and b"\n" in item.received:
+                    first, _, item.received = item.received.partition(b"\n")
+                    item.pid = json.loads(first)["pid"]
                 if not chunk:
                     done.append((item, self._finish(item)))
         return done
@@ -115,6 +170,11 @@ class Workers:
             return Outcome(**json.loads(item.received))
         except ValueError:  # the keeper itself was killed and reported nothing
             return Outcome(None, signal.SIGKILL, False, time.monotonic() - item.started, 0)
+
+    def memory(self, running: Running) -> int:
+        """Return the resident memory of a job and its children now, bytes; 0 where that cannot be seen."""
+        pid = running.pid if isinstance(running, WorkerJob) else 0
+        return _resident(pid) if pid else 0
 
     def cancel(self, running: Running, *, now: bool = False) -> None:
         """End a job and its children: nicely, then by force, or so `now`; `wait` returns its outcome."""
@@ -137,39 +197,64 @@ class Workers:
                     self.cancel(item, now=True)
         if self._control is not None:
             self._control.close()
-        for process in [*self._keepers, *([self._template] if self._template else [])]:
-            process.kill() if process is self._template else None
-            process.wait()
+            self._control = None
+        if self._template is not None:
+            self._template.kill()
+            self._template.wait()
+            self._template = None
+        for keeper in self._keepers:
+            keeper.wait()
 
     def _spawn(
-        self, role: str, channel: socket.socket, log: int | None = None, message: bytes | None = None
+        self,
+        module: str,
+        arguments: list[str],
+        passed: list[int],
+        *,
+        log: int | None = None,
+        piped: bool = False,
     ) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "mlxkit.targets.worker", role, str(channel.fileno()), str(os.getpid())],
+        return subprocess.Popen(
+            # Without -P the working folder would be on the path of a template that serves other projects too.
+            [sys.executable, "-P", "-m", f"mlxkit.targets.{module}", *arguments],
             cwd=self._root,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            stdin=subprocess.PIPE if message is not None else subprocess.DEVNULL,
-            stdout=log if log is not None else subprocess.DEVNULL,
-            stderr=log if log is not None else subprocess.DEVNULL,
-            pass_fds=[channel.fileno()],
+            env={**os.environ, **_ENVIRONMENT},
+            stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=passed,
             # Ctrl-C in the terminal reaches mlx alone, which then ends its jobs in order.
             start_new_session=True,
         )
-        if message is not None and process.stdin is not None:
-            process.stdin.write(message)
-            process.stdin.close()
-        return process
 
 
-def _message(job: Job) -> dict[str, Any]:
+def message_of(job: Job, root: Path) -> worker.Message:
+    """Return a job as the plain values that a keeper takes."""
     return {
         "call": job.call,
         "arguments": dict(job.arguments),
         "shell": job.shell,
-        "env": dict(job.env),
+        "cwd": str(root),
+        "umask": umask(),
+        "env": {**os.environ, **_ENVIRONMENT, **job.env},
         "timeout": job.timeout,
         "grace": _GRACE_SECONDS,
     }
+
+
+def _resident(group: int) -> int:
+    """Add up the resident memory of the processes of a group, bytes. What they share counts for each."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    total = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (folder / "stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:  # it has just ended
+            continue
+        fields = line.rpartition(")")[2].split()
+        if int(fields[2]) == group:
+            total += int(fields[21]) * page
+    return total
 
 
 def _memory_file(content: bytes) -> Any:

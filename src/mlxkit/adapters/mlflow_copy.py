@@ -1,0 +1,124 @@
+"""Runs carried from one store to another: what a store did not take while it was away."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlxkit.adapters import mlflow_runs, mlflow_store
+from mlxkit.adapters.mlflow_store import Store, connect, talking
+from mlxkit.adapters.mlflow_tracking import (
+    COMPLETES,
+    ENVIRONMENT,
+    RESTORED_FROM,
+    close_abandoned,
+    log_model,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from mlflow import MlflowClient
+
+_BATCH = 1000
+"""Metrics that MLflow takes at once."""
+
+
+def count(source: Store) -> int:
+    """Return how many runs wait in a store, without making it."""
+    if source.database is None or not source.database.exists():
+        return 0
+    with talking(source, "read the runs that wait to be recorded"):
+        return len(_runs(connect(source)))
+
+
+def sync(source: Store, target: Store, experiment: str, environments: Collection[str]) -> tuple[str, ...]:
+    """Carry the ended runs of some environments from `source` to `target`, and return their ids there.
+
+    What was carried is gone from `source`. Killed in the middle, it begins that run anew the next time.
+    """
+    if source.uri == target.uri or not count(source):
+        return ()
+    close_abandoned(source, experiment)
+    carried = []
+    with talking(target, "record runs in MLflow"):
+        ours, theirs = connect(source), connect(target)
+        experiment_id = mlflow_store.experiment_id(theirs, target, experiment)
+        for run in _runs(ours):
+            if run.info.status == "RUNNING" or run.data.tags.get(ENVIRONMENT) not in environments:
+                continue
+            carried.append(_carry(ours, run, target, experiment_id))
+            ours.delete_run(run.info.run_id)
+        left = len(_runs(ours))
+    if not left:
+        shutil.rmtree(source.root, ignore_errors=True)
+    return tuple(carried)
+
+
+def _runs(client: MlflowClient) -> list[Any]:
+    experiments = [found.experiment_id for found in client.search_experiments()]
+    return list(client.search_runs(experiments, order_by=["attributes.start_time ASC"]))
+
+
+def _carry(ours: MlflowClient, run: Any, target: Store, experiment_id: str) -> str:
+    """Carry one run; it completes the run that it names, where the target has that one."""
+    from mlflow.entities import Metric, Param, RunTag
+
+    theirs = connect(target)
+    run_id = _begin(theirs, run, target, experiment_id)
+    params = [Param(key, value) for key, value in run.data.params.items()]
+    tags = [RunTag(key, value) for key, value in _own_tags(run).items()]
+    theirs.log_batch(run_id, params=params, tags=tags, synchronous=True)
+    of_model = _carry_models(ours, run, target, run_id)
+    metrics = [
+        Metric(entry.key, entry.value, entry.timestamp, entry.step, model_id=of_model.get(_identity(entry)))
+        for key in run.data.metrics
+        for entry in ours.get_metric_history(run.info.run_id, key)
+    ]
+    for start in range(0, len(metrics), _BATCH):
+        theirs.log_batch(run_id, metrics=metrics[start : start + _BATCH], synchronous=True)
+    if run.inputs.dataset_inputs:
+        theirs.log_inputs(run_id, datasets=run.inputs.dataset_inputs)
+    with tempfile.TemporaryDirectory(prefix="mlx-carry-") as folder:
+        if ours.list_artifacts(run.info.run_id):
+            theirs.log_artifacts(run_id, ours.download_artifacts(run.info.run_id, "", folder))
+    theirs.set_terminated(run_id, run.info.status, run.info.end_time)
+    return run_id
+
+
+def _begin(theirs: MlflowClient, run: Any, target: Store, experiment_id: str) -> str:
+    """Return the run to write to; one that an earlier try left half-written is removed."""
+    completed = run.data.tags.get(COMPLETES, "")
+    if completed and mlflow_runs.run_exists(target, completed):
+        return str(completed)
+    half = theirs.search_runs(
+        [experiment_id], f"tags.`{RESTORED_FROM}` = '{run.info.run_id}' AND attributes.status = 'RUNNING'"
+    )
+    for one in half:
+        theirs.delete_run(one.info.run_id)
+    made = theirs.create_run(
+        experiment_id,
+        start_time=run.info.start_time,
+        tags={RESTORED_FROM: run.info.run_id},
+        run_name=run.info.run_name,
+    )
+    return str(made.info.run_id)
+
+
+def _own_tags(run: Any) -> dict[str, str]:
+    return {key: value for key, value in run.data.tags.items() if key not in (COMPLETES, "mlflow.runName")}
+
+
+def _carry_models(ours: MlflowClient, run: Any, target: Store, run_id: str) -> dict[tuple[Any, ...], str]:
+    """Carry the models of a run; returns for each metric of a model the model's new id."""
+    of_model: dict[tuple[Any, ...], str] = {}
+    for model in mlflow_runs.ready_models(ours, run):
+        model_id = log_model(target, run_id, Path(model.artifact_location), name=model.name)
+        of_model |= {_identity(entry): model_id for entry in model.metrics or ()}
+    return of_model
+
+
+def _identity(entry: Any) -> tuple[Any, ...]:
+    return entry.key, entry.value, entry.timestamp, entry.step
