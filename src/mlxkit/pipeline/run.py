@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mlxkit.adapters import git
@@ -13,7 +11,7 @@ from mlxkit.pipeline import dvc_yaml
 from mlxkit.pipeline.events import Events, ignore
 from mlxkit.pipeline.execution import Execution
 from mlxkit.pipeline.graph import select
-from mlxkit.pipeline.lock import run_lock
+from mlxkit.pipeline.lock import one_of_its_kind, run_lock
 from mlxkit.pipeline.run_result import Options, RunResult, StageResult
 from mlxkit.pipeline.staleness import StageState, Staleness
 from mlxkit.project.environments import choose
@@ -22,7 +20,6 @@ from mlxkit.project.params import set_params
 from mlxkit.targets.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from mlxkit.project.models import Project
@@ -30,8 +27,6 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 """Name of this machine as a target."""
-_RUNNING = "MLX_RUNNING"
-"""Variable that tells a stage, and what it starts, which project is being run."""
 
 
 def run(root: Path, options: Options, events: Events = ignore, *, target: Target | None = None) -> RunResult:
@@ -47,7 +42,7 @@ def run(root: Path, options: Options, events: Events = ignore, *, target: Target
     if options.dry_run:
         return _dry_run(root, options)
     started = time.monotonic()
-    with _one_of_its_kind(root), run_lock(root / ".mlx" / "run.lock", events):
+    with one_of_its_kind(root), run_lock(root / ".mlx" / "run.lock", events):
         project = load(root)
         _refuse(project, options)
         if options.settings:
@@ -58,25 +53,6 @@ def run(root: Path, options: Options, events: Events = ignore, *, target: Target
             return execution.run(started)
         finally:
             execution.close()
-
-
-@contextmanager
-def _one_of_its_kind(root: Path) -> Iterator[None]:
-    """Refuse a run that a stage of this project started: each would wait for the other."""
-    if os.environ.get(_RUNNING) == str(root):
-        raise UsageError(
-            "a stage of this project started this run, which would wait for that stage for ever",
-            hint="let the stage do its own work only, and name what it needs under `inputs:`",
-        )
-    outer = os.environ.get(_RUNNING)
-    os.environ[_RUNNING] = str(root)
-    try:
-        yield
-    finally:
-        if outer is None:
-            del os.environ[_RUNNING]
-        else:
-            os.environ[_RUNNING] = outer
 
 
 def _dry_run(root: Path, options: Options) -> RunResult:
