@@ -22,7 +22,16 @@ HEAVY = {"dvc", "mlflow", "pandas", "numpy", "pydantic", "rich", "jinja2", "skle
 
 @pytest.mark.parametrize(
     "argv",
-    [["--help"], ["run", "--help"], ["status"], ["status", "--json"], ["check"], ["check", "--fix"], ["env"]],
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["status"],
+        ["status", "--json"],
+        ["check"],
+        ["check", "--fix"],
+        ["env"],
+        ["gc"],
+    ],
     ids=" ".join,
 )
 def test_nothing_heavy_is_imported(ran: TmpDir, argv: list[str]) -> None:

@@ -122,7 +122,7 @@ def _hashes(value: object) -> Iterator[str]:
 
 
 def grow(history: History, chance: random.Random, steps: int) -> None:
-    """Let a history grow at random: data, commits, branches, tags, merges, and tries that are never committed."""
+    """Let a history grow at random; some of its data is never committed, or is not any more."""
     history.data(a="0").commit()
     for number in range(steps):
         kind = chance.choice(

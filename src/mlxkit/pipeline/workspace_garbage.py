@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlxkit.adapters import git
+from mlxkit.adapters import git, git_history
 from mlxkit.adapters.mlflow_moved import ARTIFACTS
 from mlxkit.adapters.mlflow_store import DATABASE
 from mlxkit.errors import ToolError
@@ -101,7 +101,7 @@ def heaps(project: Project, tree: Tree, age: Age) -> tuple[Heap, ...]:
     """
     logs = sorted((project.state_dir / "logs").glob("*.log"))
     known = [log for log in logs if log.stem in project.stages or log.stem.startswith(_RECORDING)]
-    left = sorted({*_left(project), *tree.temporary} - _tracked(project.root, tree.temporary))
+    left = _untracked(project.root, sorted({*_left(project), *tree.temporary}))
     try:
         return (
             Heap("workspace", "files", tree.number, tree.size),
@@ -122,10 +122,13 @@ def _heap(kind: str, paths: list[Path], useless: list[Path], age: Age) -> Heap:
     return Heap("workspace", kind, len(paths), sum(one.size for one in weights.values()), waste)
 
 
-def _tracked(root: Path, paths: tuple[Path, ...]) -> set[Path]:
-    """Return those that git has: whatever they are called, they are the user's."""
-    relative = [os.path.relpath(path, root) for path in paths]
-    return {Path(os.path.normpath(root / path)) for path in git.tracked(root, relative)}
+def _untracked(root: Path, paths: list[Path]) -> list[Path]:
+    """Return those that git does not have: whatever they are called, what it has is the user's."""
+    top = git_history.repository(root)
+    inside = [os.path.relpath(path, root) for path in paths if top is not None and path.is_relative_to(top)]
+    known = git.tracked(root, inside)
+    tracked = [Path(os.path.normpath(root / path)) for path in known]
+    return [path for path in paths if not any(file.is_relative_to(path) for file in tracked)]
 
 
 def _left(project: Project) -> Iterator[Path]:
