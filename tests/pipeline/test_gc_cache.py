@@ -547,3 +547,14 @@ def test_a_stage_cannot_collect_while_it_runs(cache: SmallProject) -> None:
         pytest.raises(UsageError, match="a stage of this project started this run"),
     ):
         gc(cache.root, delete=True)
+
+
+def test_a_worktree_that_uses_the_cache_of_another_leaves_it_alone(history: History, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    history.git("worktree", "add", "-q", str(tree))
+    (tree / ".dvc/config.local").write_text(f"[cache]\n    dir = {history.root / '.dvc/cache'}\n")
+    history.data(a="never committed")
+    before = history.objects()
+    garbage = gc(tree, older_than=0, delete=True)
+    assert len(garbage.notes) == 1
+    assert history.objects() == before

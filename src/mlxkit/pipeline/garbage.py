@@ -44,7 +44,7 @@ class Heap:
     """All things of one kind in one place.
 
     Attributes:
-        number, size: how many lie there, and their bytes.
+        number, size: how many lie there, and the bytes that they take up for themselves.
         waste: those that nothing needs.
     """
 
