@@ -82,6 +82,19 @@ class Output:
             lines.append(f"{self._err('hint:', 'cyan')} {error.hint}")
         _print_beside("\n".join(lines))
 
+    @property
+    def can_ask(self) -> bool:
+        """Whether somebody is there to answer a question."""
+        return self.mode == "human" and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+    def ask(self, question: str) -> bool:
+        """Ask on stderr for a yes; anything else is a no, the end of the input too."""
+        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+        answer = sys.stdin.readline()
+        if not answer.endswith("\n"):
+            _print_beside("")
+        return answer.strip().lower() in ("y", "yes")
+
     def style(self, text: str, *styles: Style) -> str:
         """Colour a text for stdout, where colours are wanted."""
         return _coloured(text, styles) if self._colour and text else text
@@ -185,9 +198,13 @@ def seconds(value: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def mebibytes(value: int) -> str:
-    """Write a number of bytes for people: `245 MiB`, `12.3 GiB`."""
-    return f"{value / 2**20:.0f} MiB" if value < 10 * 2**30 else f"{value / 2**30:.1f} GiB"
+def size(value: float) -> str:
+    """Write a number of bytes: `512 B`, `3.4 KiB`, `12 MiB`."""
+    if value < 1024:
+        return f"{value:.0f} B"
+    power = 1 if value < 1023.5 * 1024 else 2 if value < 1023.5 * 1024**2 else 3
+    amount = value / 1024**power
+    return f"{amount:.{int(amount < 9.95)}f} {('KiB', 'MiB', 'GiB')[power - 1]}"
 
 
 def number(value: Any) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mlxkit.errors import MlxError, Refused
-from mlxkit.output import Mode, Output, number, seconds, terminal_width
+from mlxkit.output import Mode, Output, number, seconds, size, terminal_width
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -216,6 +216,25 @@ def test_no_colours_in_documents(mode: Mode) -> None:
 )
 def test_seconds(value: float, text: str) -> None:
     assert seconds(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (10188, "9.9 KiB"),
+        (10189, "10 KiB"),
+        (1048063, "1023 KiB"),
+        (1048064, "1.0 MiB"),
+        (3 << 20, "3.0 MiB"),
+        (200 << 30, "200 GiB"),
+        (5 << 40, "5120 GiB"),
+    ],
+)
+def test_size(value: int, text: str) -> None:
+    assert size(value) == text
 
 
 @pytest.mark.parametrize(

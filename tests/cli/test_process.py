@@ -22,7 +22,16 @@ HEAVY = {"dvc", "mlflow", "pandas", "numpy", "pydantic", "rich", "jinja2", "skle
 
 @pytest.mark.parametrize(
     "argv",
-    [["--help"], ["run", "--help"], ["status"], ["status", "--json"], ["check"], ["check", "--fix"], ["env"]],
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["status"],
+        ["status", "--json"],
+        ["check"],
+        ["check", "--fix"],
+        ["env"],
+        ["gc"],
+    ],
     ids=" ".join,
 )
 def test_nothing_heavy_is_imported(ran: TmpDir, argv: list[str]) -> None:
@@ -87,7 +96,7 @@ def test_full_disk(copies: TmpDir, shell: Shell) -> None:
     done = shell("mlx env > /dev/full")
     assert done.returncode == 5
     assert done.stderr == (
-        "error: there is no space left on the disk\nhint: free some, for instance with `dvc gc --workspace`\n"
+        "error: there is no space left on the disk\nhint: free some, for instance with `mlx gc`\n"
     )
 
 

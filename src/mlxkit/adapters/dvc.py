@@ -155,6 +155,15 @@ class Dvc:
         with self._locked():
             self._repo.add([str(self._root / path)])
 
+    @property
+    def cache_folder(self) -> Path:
+        """Where DVC keeps the objects of its cache."""
+        return Path(self._repo.cache.local.path)
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Keep other DVC commands from changing cache and workspace for as long as this is held."""
+        return self._locked()
+
     def status(self) -> dict[str, Any]:
         """Return what `dvc status` says: stage address to list of changes; empty when all is in step."""
         with self._locked():

@@ -153,7 +153,7 @@ def download_model(store: Store, model_id: str) -> Path:
 
 def _here(store: Store, location: str, uri: str) -> Path:
     """Return the local folder of a model, which is fetched once if `location` is elsewhere."""
-    local = _local_path(location)
+    local = local_path(location)
     if local is None:
         return _fetched(store, uri)
     if not local.is_dir():
@@ -180,7 +180,8 @@ def _fetched(store: Store, uri: str) -> Path:
     return folder
 
 
-def _local_path(location: str) -> Path | None:
+def local_path(location: str) -> Path | None:
+    """Return the path of an artifact location that is a folder of this machine, else None."""
     parts = urlsplit(location)
     if parts.scheme == "file":
         return Path(unquote(parts.path))

@@ -200,7 +200,7 @@ def experiment_id(client: MlflowClient, store: Store, name: str) -> str:
 
 def _make_database(store: Store, path: Path) -> None:
     if _is_complete(path):
-        _check_place(store, path)
+        check_place(store, path)
         return
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
@@ -248,7 +248,12 @@ def _keep_pristine(made: Path) -> None:
         write_atomically(_pristine(), made.read_bytes())
 
 
-def _check_place(store: Store, path: Path) -> None:
+def check_place(store: Store, path: Path) -> None:
+    """Refuse a database, the SQLite file `path`, that was made in another folder than the store's root.
+
+    Raises:
+        ToolError: it keeps its artifacts in that other folder.
+    """
     old = moved_from(store.root, path)
     if old is not None:
         raise ToolError(

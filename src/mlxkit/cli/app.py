@@ -18,6 +18,7 @@ from mlxkit.cli import (
     drift,
     env,
     exec_,
+    gc,
     init,
     models,
     options,
@@ -43,11 +44,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for module in (init, status, check, run_, promote, drift, runs, models, env, ui, doctor, exec_):
+for module in (init, status, check, run_, promote, drift, runs, models, env, ui, gc, doctor, exec_):
     module.register(app)
 
 
-_NO_SPACE = ("there is no space left on the disk", "free some, for instance with `dvc gc --workspace`")
+_NO_SPACE = ("there is no space left on the disk", "free some, for instance with `mlx gc`")
 _NO_PERMISSION = ("a file may not be read or written", "look at its owner and permissions: `ls -l FILE`")
 _MENDABLE = {
     errno.ENOSPC: _NO_SPACE,

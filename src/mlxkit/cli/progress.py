@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.output import mebibytes, seconds
+from mlxkit.output import seconds, size
 from mlxkit.pipeline.events import (
     Event,
     PlanMade,
@@ -120,7 +120,7 @@ class Progress:
         row.reasons = "; ".join(event.reasons) or row.reasons
         if not self._animate and event.status != "fresh":
             took = [seconds(event.seconds)] if event.seconds else []
-            took += [mebibytes(event.max_memory)] if event.max_memory else []
+            took += [size(event.max_memory)] if event.max_memory else []
             self._output.note(f"{event.name}: {event.status}" + (f" in {', '.join(took)}" if took else ""))
         self._draw()
 
@@ -170,7 +170,7 @@ class Progress:
         for name, row in self._shown(height):
             cells = [Text(name), Text(row.state, _COLOURS.get(row.state, "dim")), Text(row.elapsed())]
             if width >= _NARROW:
-                cells.append(Text(mebibytes(row.memory) if row.memory else ""))
+                cells.append(Text(size(row.memory) if row.memory else ""))
             if width >= _VERY_NARROW:
                 cells.append(Text(row.reasons, "dim"))
             table.add_row(*cells)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlxkit.cli.options import Env, Session, command
-from mlxkit.output import mebibytes, number, seconds
+from mlxkit.output import number, seconds, size
 
 if TYPE_CHECKING:
     from mlxkit.output import Style
@@ -168,7 +168,7 @@ def _lines(session: Session, result: RunResult, dry_run: bool) -> list[str]:
             stage.name,
             out.style(words.get(stage.status, stage.status), _COLOURS[stage.status]),
             seconds(stage.seconds) if stage.seconds else "",
-            mebibytes(stage.max_memory) if stage.max_memory else "",
+            size(stage.max_memory) if stage.max_memory else "",
             "; ".join(stage.reasons),
         ]
         for stage in result.stages

@@ -73,9 +73,7 @@ def _machine(start: Path) -> Iterator[Finding]:
     free = shutil.disk_usage(start).free
     text = f"{free / 2**30:.1f} GiB free"
     low = free < _LOW_DISK_BYTES
-    yield Finding(
-        "disk", "warning" if low else "ok", text, "free some space, or run `dvc gc -w`" if low else ""
-    )
+    yield Finding("disk", "warning" if low else "ok", text, "free some space, or run `mlx gc`" if low else "")
 
 
 def _environment(root: Path) -> Finding:

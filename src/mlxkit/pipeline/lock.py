@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 DEADLINE_SECONDS = 3600.0
 _POLL_SECONDS = 0.2
+_RUNNING = "MLX_RUNNING"
+"""Variable that tells a stage, and what it starts, which project is being run."""
 
 
 @contextmanager
@@ -55,6 +57,25 @@ def run_lock(path: Path, events: Events, *, deadline: float | None = None) -> It
             file.seek(0)
             file.truncate()
             fcntl.flock(file, fcntl.LOCK_UN)
+
+
+@contextmanager
+def one_of_its_kind(root: Path) -> Iterator[None]:
+    """Refuse a run that a stage of this project started: each would wait for the other."""
+    if os.environ.get(_RUNNING) == str(root):
+        raise UsageError(
+            "a stage of this project started this run, which would wait for that stage for ever",
+            hint="let the stage do its own work only, and name what it needs under `inputs:`",
+        )
+    outer = os.environ.get(_RUNNING)
+    os.environ[_RUNNING] = str(root)
+    try:
+        yield
+    finally:
+        if outer is None:
+            del os.environ[_RUNNING]
+        else:
+            os.environ[_RUNNING] = outer
 
 
 def _deadline() -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import json
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LOCK_FILE = "dvc.lock"
+NAMING_FILES = (LOCK_FILE, "*.dvc")
+"""Patterns of the files that name objects of the cache."""
+TEMPORARY = re.compile(r".*\.[A-Za-z0-9_-]{22}\.tmp")
+"""Names that DVC writes files under, in the cache and in the workspace, before it moves them to their own."""
+
+_OBJECT = re.compile(rb"(?<![0-9A-Za-z])[0-9a-f]{32}(?:\.dir)?(?![0-9A-Za-z])")
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,14 @@ def _tracked(root: Path, path: str) -> Tracked | None:
         raise ToolError(
             f"'{dvc_file}' is damaged", hint=f"run `git checkout -- '{dvc_file}'` or `dvc add '{path}'`"
         ) from error
+
+
+def named_objects(content: bytes) -> set[str]:
+    """Return every object that a dvc.lock, a `.dvc` file or an entry of the run cache may name.
+
+    All that looks like a hash counts, so that a file with merge conflicts loses nothing.
+    """
+    return {name.decode() for name in _OBJECT.findall(content)}
 
 
 def dvc_root(root: Path) -> Path:

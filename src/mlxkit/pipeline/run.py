@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mlxkit.adapters import git
 from mlxkit.errors import UsageError
-from mlxkit.pipeline import dvc_yaml
+from mlxkit.pipeline import dvc_yaml, warm
 from mlxkit.pipeline.events import Events, ignore
 from mlxkit.pipeline.execution import Execution
 from mlxkit.pipeline.graph import select
-from mlxkit.pipeline.lock import run_lock
+from mlxkit.pipeline.lock import one_of_its_kind, run_lock
 from mlxkit.pipeline.run_result import Options, RunResult, StageResult
 from mlxkit.pipeline.staleness import StageState, Staleness
 from mlxkit.project.environments import choose
@@ -23,7 +20,6 @@ from mlxkit.project.params import set_params
 from mlxkit.targets.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from mlxkit.project.models import Project
@@ -31,34 +27,6 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 """Name of this machine as a target."""
-STAGES = (
-    "pandas",
-    "pyarrow.parquet",
-    "mlxkit.pipeline.execute",
-    "scipy.stats",
-    "sklearn.pipeline",
-    "sklearn.ensemble",
-    "mlflow",
-    "skops.io",
-    "mlflow.sklearn",
-    "mlxkit.adapters.mlflow_model",
-    "mlxkit.adapters.mlflow_signature",
-    "mlxkit.evaluation.score",
-    "mlxkit.evaluation.profile",
-    "mlxkit.evaluation.training_rows",
-)
-"""What stages use, in the order in which a pipeline comes to need it."""
-RECORD = (
-    "mlflow",
-    "mlflow.store.tracking.sqlalchemy_store",
-    "mlxkit.pipeline.record_job",
-)
-"""What the record in MLflow uses."""
-WARM = "MLX_WARM"
-"""Variable for how many seconds workers stay warm after a run; 0 ends them with it."""
-_WARM_SECONDS = 600.0
-_RUNNING = "MLX_RUNNING"
-"""Variable that tells a stage, and what it starts, which project is being run."""
 
 
 def run(root: Path, options: Options, events: Events = ignore, *, target: Target | None = None) -> RunResult:
@@ -74,51 +42,20 @@ def run(root: Path, options: Options, events: Events = ignore, *, target: Target
     if options.dry_run:
         return _dry_run(root, options)
     started = time.monotonic()
-    with _one_of_its_kind(root), run_lock(root / ".mlx" / "run.lock", events) as lock:
+    with one_of_its_kind(root), run_lock(root / ".mlx" / "run.lock", events) as lock:
         project = load(root)
         _refuse(project, options)
         if options.settings:
             set_params(root, list(options.settings))
             project = load(root)
-        linger = _linger_seconds()
-        stages = target or Workers(root, preload=STAGES, lock=lock, linger=linger)
-        recording = Workers(root, preload=RECORD, lock=lock, linger=linger)
+        linger = warm.linger_seconds()
+        stages = target or Workers(root, preload=warm.STAGES, lock=lock, linger=linger)
+        recording = Workers(root, preload=warm.RECORD, lock=lock, linger=linger)
         execution = Execution(project, options, events, stages, recording)
         try:
             return execution.run(started)
         finally:
             execution.close()
-
-
-def _linger_seconds() -> float:
-    """Return how long workers wait for another run: only where somebody sits who may start one."""
-    text = os.environ.get(WARM, "")
-    try:
-        watched = sys.stderr.isatty() and not os.environ.get("CI")
-        return float(text) if text else _WARM_SECONDS if watched else 0.0
-    except ValueError as error:
-        raise UsageError(
-            f"{WARM} must be a number of seconds, is '{text}'", hint=f"run `unset {WARM}`"
-        ) from error
-
-
-@contextmanager
-def _one_of_its_kind(root: Path) -> Iterator[None]:
-    """Refuse a run that a stage of this project started: each would wait for the other."""
-    if os.environ.get(_RUNNING) == str(root):
-        raise UsageError(
-            "a stage of this project started this run, which would wait for that stage for ever",
-            hint="let the stage do its own work only, and name what it needs under `inputs:`",
-        )
-    outer = os.environ.get(_RUNNING)
-    os.environ[_RUNNING] = str(root)
-    try:
-        yield
-    finally:
-        if outer is None:
-            del os.environ[_RUNNING]
-        else:
-            os.environ[_RUNNING] = outer
 
 
 def _dry_run(root: Path, options: Options) -> RunResult:

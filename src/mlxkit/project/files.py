@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -33,3 +34,12 @@ def umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def leftovers(path: Path) -> list[Path]:
+    """Return what `write_atomically` left beside a file when its process was killed."""
+    path = path.resolve()
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}")
+    if not path.parent.is_dir():
+        return []
+    return [entry for entry in path.parent.iterdir() if pattern.fullmatch(entry.name)]
