@@ -155,6 +155,7 @@ def test_a_record_that_was_cut_off_is_completed(tmp_path: Path) -> None:
         "store_root": str(tmp_path),
         "tracking": None,
         "experiment": "demo",
+        "environments": ["dev"],
         "params": {"model": {"depth": 3}},
         "tags": {},
         "datasets": [],
