@@ -112,12 +112,13 @@ def run_long(long: SmallProject) -> Iterator[Callable[..., Running]]:
             stream.close()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_ends_the_stage_and_keeps_what_finished(
-    long: SmallProject, run_long: Callable[..., Running]
+    long: SmallProject, run_long: Callable[..., Running], number: signal.Signals
 ) -> None:
     running = run_long("--json")
     pids = running.stage_pids()
-    running.process.send_signal(signal.SIGINT)
+    running.process.send_signal(number)
     code, out, err = running.end()
     assert code == 130
     assert "Traceback" not in err

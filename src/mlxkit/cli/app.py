@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import re
+import signal
 import sys
 import traceback
 from typing import TYPE_CHECKING, Annotated
@@ -100,7 +101,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run() -> None:
-    """Run as the installed command."""
+    """Run as the installed command. To be told to end, or to lose the terminal, counts as Ctrl-C."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     sys.exit(main())
 
 
