@@ -159,7 +159,9 @@ class Progress:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+        table = Table(
+            box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0), expand=width >= _VERY_NARROW
+        )
         table.add_column("stage", no_wrap=True)
         table.add_column("state", no_wrap=True)
         table.add_column("time", no_wrap=True, justify="right")

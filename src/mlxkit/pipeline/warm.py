@@ -32,18 +32,18 @@ RECORD = (
 """What the record in MLflow uses."""
 VARIABLE = "MLX_WARM"
 """Seconds that workers wait for another run; 0 ends them with this one."""
-_SECONDS = 600.0
+_ON_A_TERMINAL, _ELSEWHERE = 600.0, 60.0
 
 
 def linger_seconds() -> float:
-    """Return how long workers wait for another run: only where somebody sits who may start one.
+    """Return how long workers wait for another run: long where somebody sits who may start one, never in CI.
 
     Raises:
         UsageError: MLX_WARM is no number.
     """
     text = os.environ.get(VARIABLE, "")
     if not text:
-        return _SECONDS if sys.stderr.isatty() and not os.environ.get("CI") else 0.0
+        return 0.0 if os.environ.get("CI") else _ON_A_TERMINAL if sys.stderr.isatty() else _ELSEWHERE
     try:
         return float(text)
     except ValueError as error:

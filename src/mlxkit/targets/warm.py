@@ -78,7 +78,9 @@ def _private_folder() -> Path | None:
 def _surroundings() -> Iterator[Any]:
     """Tell what a process inherits, and what its imports read: another such thing needs another template."""
     yield [sys.executable, sys.prefix, sys.version]
-    yield [[path, _changed(Path(path))] for path in sys.path if path]
+    # The first entry is the folder of the script, or the working folder: a template has neither.
+    searched = sys.path if sys.flags.safe_path else sys.path[1:]
+    yield [[path, _changed(Path(path))] for path in searched]
     yield max(_changed(file) for file in Path(mlxkit.__file__).parent.rglob("*.py"))
     yield {name: value for name, value in os.environ.items() if not _OF_THE_TERMINAL.fullmatch(name)}
     yield [os.getuid(), os.getgid(), os.getgroups(), os.getpriority(os.PRIO_PROCESS, 0)]
