@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from mlxkit.errors import ConfigError, MlxError, StageFailed, ToolError
+from mlxkit.errors import ConfigError, DataError, MlxError, StageFailed, ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +56,26 @@ def missing_output(project: Project, stage: Stage, job: Job) -> MlxError | None:
                 stage.name, f"did not make '{path}'", job, hint="write that path, or remove it from mlx.yaml"
             )
     return None
+
+
+def missing_input(name: str, path: str, *, tracked: bool, remote: str | None) -> MlxError:
+    """Return the error for an input that is not there, and if DVC tracks it, is nowhere else."""
+    if not tracked:
+        return DataError(
+            f"stage '{name}' reads '{path}', which is not there",
+            hint="put it there, then run `mlx run` again",
+        )
+    if remote is None:
+        return DataError(
+            f"'{path}' is neither here nor in the cache, and no remote is named that could have it",
+            context=[f"stage '{name}' reads it"],
+            hint="put it there, or name a remote with `dvc remote add -d NAME URL`",
+        )
+    return DataError(
+        f"'{path}' is neither here nor in the cache, and the remote '{remote}' did not give it",
+        context=[f"stage '{name}' reads it"],
+        hint="run `dvc push` where it is, then `mlx run` here",
+    )
 
 
 def changed_while_running(name: str, path: str) -> MlxError:
