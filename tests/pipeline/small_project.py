@@ -174,7 +174,8 @@ class SmallProject:
         """Open the project with DVC itself."""
         from dvc.repo import Repo
 
-        with warnings.catch_warnings(), Repo(str(self.root)) as repo:
+        # DVC names paths as seen from the working folder.
+        with warnings.catch_warnings(), contextlib.chdir(self.root), Repo(str(self.root)) as repo:
             # DVC itself calls what pygtrie deprecates.
             warnings.simplefilter("ignore", DeprecationWarning)
             yield repo
@@ -191,9 +192,11 @@ class SmallProject:
             config.write(text)
         return self
 
-    def share(self, folder: Path, file: str = "config.local") -> SmallProject:
+    def share(self, folder: Path, level: str = "local") -> SmallProject:
         """Name a folder as the remote `box`, and push everything there."""
-        self.set_dvc(f"['remote \"box\"']\n    url = {folder}\n[core]\n    remote = box\n", file)
+        with self.dvc() as repo, repo.config.edit(level) as config:
+            config["remote"]["box"] = {"url": str(folder)}
+            config["core"]["remote"] = "box"
         with self.dvc() as repo:
             repo.push()
         return self

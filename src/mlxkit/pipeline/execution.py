@@ -161,7 +161,13 @@ class Execution:
             if not self._staleness.is_here(path):
                 tracked = tracked_data(self._project.root, path)
                 if tracked is None or not self.dvc.checkout_data(tracked.dvc_file):
-                    raise missing_input(name, path, tracked=tracked is not None, remote=self.dvc.remote)
+                    raise missing_input(
+                        self._project.root,
+                        name,
+                        path,
+                        tracked=tracked is not None,
+                        remote=self.dvc.remote,
+                    )
 
     def _execute(self, name: str, state: StageState) -> None:
         stage = self._project.stages[name]
