@@ -192,7 +192,7 @@ def experiment_id(client: MlflowClient, store: Store, name: str) -> str:
 
 def _make_database(store: Store, path: Path) -> None:
     if _is_complete(path):
-        _check_place(store, path)
+        refuse_moved(store)
         return
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
@@ -211,8 +211,13 @@ def _make_database(store: Store, path: Path) -> None:
             made.replace(path)
 
 
-def _check_place(store: Store, path: Path) -> None:
-    old = moved_from(store.root, path)
+def refuse_moved(store: Store) -> None:
+    """Refuse a store whose artifacts would still go to the folder that the project was moved or copied from.
+
+    Raises:
+        ToolError: it is one.
+    """
+    old = None if store.database is None else moved_from(store.root, store.database)
     if old is not None:
         raise ToolError(
             "the project's folder was moved or copied, and MLflow still stores to the old place",

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.adapters import git
+from mlxkit.adapters import git, mlflow_store
 from mlxkit.errors import Interrupted, MlxError
 from mlxkit.pipeline import dvc_yaml
 from mlxkit.pipeline.command import command_of
@@ -82,8 +82,13 @@ class Execution:
 
     def _warm_up(self) -> None:
         """Let the workers import their libraries while the plan is made, if anything will run."""
-        anything = self._options.force or any(self._staleness.check(n).state != "fresh" for n in self._order)
-        if anything and isinstance(self._target, Workers):
+        forces, check = self._options.forces, self._staleness.check
+        stale = {name for name in self._order if forces(name) or check(name).state != "fresh"}
+        train = self._project.train_stage
+        if train is not None and stale.intersection(select(self._project.stages, [train.name])):
+            # Rather than after hours of work on what the train stage reads.
+            mlflow_store.refuse_moved(self._recorder.store)
+        if stale and isinstance(self._target, Workers):
             self._target.warm_up()
 
     @property

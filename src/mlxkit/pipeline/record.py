@@ -48,6 +48,11 @@ class Recorder:
         self.run_id: str | None = None
         self.recorded = False
 
+    @property
+    def store(self) -> mlflow_store.Store:
+        """The store of the environment, which nothing has been asked yet."""
+        return mlflow_store.resolve(self._project.root, tracking_uri(self._project, self._environment))
+
     def open(self, hashes: Mapping[str, str | None]) -> dict[str, str]:
         """Create the run of a training that is about to begin; returns the variables for its process.
 
@@ -89,7 +94,8 @@ class Recorder:
             return None
         key = self._key(staleness, evaluated=bool(metrics))
         marker = _read_json(self._marker)
-        if self.run_id is None and marker.get("key") == key:
+        gone = self.store.database is not None and not self.store.database.exists()
+        if self.run_id is None and marker.get("key") == key and not gone:
             return str(marker["run_id"])
         if self.run_id is not None:
             self._ask(
@@ -152,9 +158,8 @@ class Recorder:
         return dict(outcome.result)
 
     def _variables(self, run_id: str) -> dict[str, str]:
-        tracking = tracking_uri(self._project, self._environment)
         return {
-            "MLFLOW_TRACKING_URI": mlflow_store.resolve(self._project.root, tracking).uri,
+            "MLFLOW_TRACKING_URI": self.store.uri,
             "MLFLOW_EXPERIMENT_NAME": self._project.name,
             "MLFLOW_RUN_ID": run_id,
         }
@@ -225,9 +230,13 @@ class Recorder:
         evaluate = self._project.evaluate_stage
         metrics = evaluate.metrics_path if evaluate is not None and evaluated else None
         paths = (self._project.model_path, self._project.run_record_path, metrics)
-        return json.dumps(
-            [*(self._output_hash(staleness, path) for path in paths), self._environment.tracking or ""]
-        )
+        return json.dumps([*(self._output_hash(staleness, path) for path in paths), self._store_name()])
+
+    def _store_name(self) -> str:
+        """Name the store; one below the project's root is the same one after the project was moved."""
+        database, root = self.store.database, self._project.root.resolve()
+        inside = database is not None and database.is_relative_to(root)
+        return database.relative_to(root).as_posix() if database is not None and inside else str(self.store)
 
     def _output_hash(self, staleness: Staleness, path: str | None) -> str:
         found = (
