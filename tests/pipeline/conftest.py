@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import tabular_project
-from small_project import STAGES, SmallProject, default_files
+from small_project import STAGES, FreshWorkers, SmallProject, default_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +56,36 @@ def ran(_ran_once: SmallProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     project = _ran_once.copy_to(tmp_path / "project")
     monkeypatch.chdir(project.root)
     return project
+
+
+@pytest.fixture(scope="session")
+def _committed(tmp_path_factory: pytest.TempPathFactory) -> SmallProject:
+    from mlxkit.adapters import dvc
+
+    project = SmallProject(tmp_path_factory.mktemp("committed") / "project")
+    project.write({**default_files(), ".gitignore": "/build\n/.mlx\n__pycache__\n"}).configure(STAGES)
+    project.git("init", "-q", "-b", "main")
+    dvc.init(project.root, subdir=False, scm=True)
+    with project.dvc() as repo:
+        repo.add([str(project.root / "data/raw.json")])
+    assert project.run().error is None
+    project.git("add", "-A")
+    project.git("commit", "-q", "-m", "the first run")
+    return project
+
+
+@pytest.fixture
+def committed(_committed: SmallProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallProject:
+    """The four-stage project in git, its raw data tracked by DVC, with everything committed."""
+    project = _committed.copy_to(tmp_path / "project")
+    monkeypatch.chdir(project.root)
+    return project
+
+
+@pytest.fixture
+def light(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `mlx run` use workers that import nothing ahead; what they do is the same."""
+    monkeypatch.setattr("mlxkit.pipeline.run.Workers", FreshWorkers)
 
 
 @pytest.fixture(scope="session")

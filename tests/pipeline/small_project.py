@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import json
+import re
 import shutil
+import subprocess
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from mlxkit.pipeline import dvc_yaml
+from mlxkit.pipeline.lockfile import read_lock
 from mlxkit.pipeline.run import run
 from mlxkit.pipeline.run_result import Options, RunResult
 from mlxkit.pipeline.staleness import StageState, Staleness
@@ -170,10 +174,62 @@ class SmallProject:
         """Open the project with DVC itself."""
         from dvc.repo import Repo
 
-        with warnings.catch_warnings(), Repo(str(self.root)) as repo:
+        # DVC names paths as seen from the working folder.
+        with warnings.catch_warnings(), contextlib.chdir(self.root), Repo(str(self.root)) as repo:
             # DVC itself calls what pygtrie deprecates.
             warnings.simplefilter("ignore", DeprecationWarning)
             yield repo
+
+    def git(self, *arguments: str) -> str:
+        """Run git in the project."""
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        done = subprocess.run(["git", *identity, *arguments], cwd=self.root, capture_output=True, check=True)
+        return done.stdout.decode().strip()
+
+    def set_dvc(self, text: str, file: str = "config.local") -> SmallProject:
+        """Add lines to a configuration file of DVC."""
+        with (self.root / ".dvc" / file).open("a", encoding="utf-8") as config:
+            config.write(text)
+        return self
+
+    def share(self, folder: Path, level: str = "local") -> SmallProject:
+        """Name a folder as the remote `box`, and push everything there."""
+        with self.dvc() as repo, repo.config.edit(level) as config:
+            config["remote"]["box"] = {"url": str(folder)}
+            config["core"]["remote"] = "box"
+        with self.dvc() as repo:
+            repo.push()
+        return self
+
+    def remove(self, *paths: str) -> SmallProject:
+        """Remove files and folders."""
+        for path in paths:
+            full = self.root / path
+            if full.is_dir() and not full.is_symlink():
+                shutil.rmtree(full)
+            else:
+                full.unlink()
+        return self
+
+    def digest(self, path: str) -> str:
+        """Return the hash that dvc.lock records for an output."""
+        return next(locked.outs[path] for locked in read_lock(self.root).values() if path in locked.outs)
+
+    def object_of(self, digest: str) -> Path:
+        """Return the cache object of a hash."""
+        return self.root / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
+
+    def damaged_objects(self, cache: Path | None = None) -> list[str]:
+        """Name the objects of DVC's cache that do not have the hash of their name, as a `dvc fsck` would."""
+        folder = (cache or self.root / ".dvc/cache") / "files/md5"
+        objects = [path for path in folder.rglob("*") if path.is_file()]
+        assert objects, f"{folder} holds no object"
+        return [
+            path.relative_to(folder).as_posix()
+            for path in objects
+            if hashlib.md5(path.read_bytes()).hexdigest()
+            != (path.parent.name + path.name).removesuffix(".dir")
+        ]
 
     def snapshot(self) -> dict[str, tuple[int, bytes]]:
         """Return time and content of every file, but for locks and memos below `.mlx` and `.dvc/tmp`."""
@@ -192,6 +248,11 @@ class SmallProject:
 def by_status(result: RunResult) -> dict[str, str]:
     """Map stage to status."""
     return {stage.name: stage.status for stage in result.stages}
+
+
+def without_times(text: str) -> str:
+    """Return what a command said with its times as `N s` and its columns one space apart."""
+    return re.sub(r" +", " ", re.sub(r"\d+(\.\d+)? s\b", "N s", re.sub(r"\d+ MiB", "N MiB", text)))
 
 
 def default_files() -> dict[str, Any]:

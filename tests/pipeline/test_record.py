@@ -129,9 +129,32 @@ def test_what_is_recorded_already_asks_nobody(trained: SmallProject) -> None:
     first, _, staleness = recorder(trained)
     opened(first, staleness)
     first.close({}, staleness, {}, True, None)
+    (trained.root / "mlflow.db").touch()
     again, listener, staleness = recorder(trained)
     assert again.close({}, staleness, {}, True, None) == "r1"
     assert (listener.requests, again.recorded) == ([], False)
+
+
+def test_what_is_recorded_in_a_store_that_is_gone_is_recorded_again(trained: SmallProject) -> None:
+    first, _, staleness = recorder(trained)
+    first.open(staleness.dependency_hashes("train"))
+    first.close({}, staleness, {}, True, None)
+    again, listener, staleness = recorder(trained)
+    again.close({}, staleness, {}, True, None)
+    assert [request["action"] for request in listener.requests] == ["complete"]
+
+
+def test_what_is_recorded_elsewhere_is_recorded_here(
+    trained: SmallProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _, staleness = recorder(trained)
+    first.open(staleness.dependency_hashes("train"))
+    first.close({}, staleness, {}, True, None)
+    (trained.root / "mlflow.db").touch()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://another")
+    again, listener, staleness = recorder(trained)
+    again.close({}, staleness, {}, True, None)
+    assert [request["action"] for request in listener.requests] == ["complete"]
 
 
 def test_an_evaluation_that_came_later_is_recorded(trained: SmallProject) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from edits import params
-from small_project import PARAMS, STAGES, STEPS, FreshWorkers, by_status, messages
+from small_project import PARAMS, STAGES, STEPS, by_status, messages
 
 from mlxkit.errors import DataError, ToolError, UsageError
 from mlxkit.pipeline.events import StageEnded, StageStarted, Warned
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
     from mlxkit.pipeline.events import Event
 
 ALL = ("clean", "left", "right", "join")
-
-
-@pytest.fixture
-def light(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `mlx run` use workers that import nothing ahead; what they do is the same."""
-    monkeypatch.setattr("mlxkit.pipeline.run.Workers", FreshWorkers)
 
 
 def statuses(**changed: str) -> dict[str, str]:
@@ -230,8 +224,11 @@ def test_raw_data_that_is_nowhere_is_a_clear_error(ran: SmallProject) -> None:
     shutil.rmtree(ran.root / ".dvc/cache")
     error = ran.run(force=True).error
     assert isinstance(error, DataError)
-    assert error.message == "'data/raw.json' is neither here nor in the cache"
-    assert error.hint == "run `dvc pull 'data/raw.json.dvc'`"
+    assert error.message == (
+        "'data/raw.json' is neither here nor in the cache, and no remote is named that could have it"
+    )
+    assert error.context == ("stage 'clean' reads it",)
+    assert error.hint == "put it there, or name a remote with `dvc remote add -d NAME URL`"
 
 
 def test_raw_data_that_nobody_tracks_is_a_clear_error(small: SmallProject, mlx: Any, light: None) -> None:
@@ -240,7 +237,7 @@ def test_raw_data_that_nobody_tracks_is_a_clear_error(small: SmallProject, mlx: 
     assert result.code == 2
     assert result.err.endswith(
         "error: stage 'clean' reads 'data/raw.json', which is not there\n"
-        "hint: put the file there, or run `dvc pull 'data/raw.json'`\n"
+        "hint: put it there, then run `mlx run` again\n"
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from mlxkit.adapters.dvc_restore import Restorer
 from mlxkit.errors import LockTimeout, ToolError
 from mlxkit.project.files import write_atomically
 
@@ -30,8 +31,16 @@ os.environ.setdefault("DVC_NO_ANALYTICS", "1")
 class Dvc:
     """An open DVC repository of one project."""
 
-    def __init__(self, root: Path, waiting: Callable[[str], None] = lambda text: None) -> None:
-        """Open the repository; `waiting` is told when another DVC command has to be waited for.
+    def __init__(
+        self,
+        root: Path,
+        waiting: Callable[[str], None] = lambda text: None,
+        warned: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        """Open the repository.
+
+        `waiting` is told when another DVC command or a remote has to be waited for, `warned` when a remote
+        does not have what it is asked for.
 
         Raises:
             ToolError: the folder is no DVC repository, or DVC cannot read its files.
@@ -54,52 +63,40 @@ class Dvc:
                     context=[str(error)],
                     hint="run `git init`, or for a life without git `dvc config core.no_scm true`",
                 ) from error
+        self._restorer = Restorer(self._repo, waiting, warned)
 
     def close(self) -> None:
         """Release all claims and DVC's file handles."""
         self.release_claims()
         self._repo.close()
 
+    @property
+    def remote(self) -> str | None:
+        """Name of the remote that DVC asks for what the cache lacks."""
+        return self._repo.config["core"].get("remote")  # type: ignore[no-any-return]
+
     def restore(self, stage_name: str) -> bool:
         """Bring a stage's outputs back from the run cache; returns whether there was such a run."""
-        from dvc.stage.cache import RunCacheNotFoundError
-
         with self._locked():
-            stage = self._stage(stage_name)
-            # As DVC does: restoring compares dependencies with dvc.lock, so they must not be saved before.
-            stage.remove_outs()
-            try:
-                stage.repo.stage_cache.restore(stage)
-            except RunCacheNotFoundError:
-                return False
-            self._save(stage)
-            return True
+            stage = self._restorer.restore(lambda: self._stage(stage_name))
+            if stage is not None:
+                self._save(stage)
+            return stage is not None
 
     def checkout(self, stage_name: str) -> bool:
         """Bring a stage's outputs back as dvc.lock has them, from the cache or else from the remote."""
         with self._locked():
-            return self._checkout(self._stage(stage_name))
+            return self._restorer.checkout(self._stage(stage_name))
 
     def checkout_data(self, dvc_file: str) -> bool:
         """Bring a data file back that `dvc add` tracks, from the cache or else from the remote."""
         with self._locked():
-            return self._checkout(self._data(dvc_file))
+            return self._restorer.checkout(self._data(dvc_file))
 
-    def _checkout(self, stage: Any) -> bool:
-        """Link or copy a stage's outputs from the cache; objects that it lacks come from the remote first."""
-        from dvc.exceptions import DvcException
-
-        if _lacks_objects(stage):
-            if not self._repo.config["core"].get("remote"):
-                return False
-            try:
-                self._repo.fetch(targets=[stage.addressing])
-            except DvcException:
-                return False
-            if _lacks_objects(stage):
-                return False
-        stage.checkout(force=True)
-        return all(out.exists for out in stage.outs)
+    def drop_damaged(self, stage_name: str) -> list[str]:
+        """Remove from the cache what is not as its name says; returns the outputs that it belonged to."""
+        with self._locked():
+            return self._restorer.drop_damaged(self._stage(stage_name))
 
     def commit(self, stage_name: str, read: Mapping[str, str | None]) -> str | None:
         """Save what a stage read and made: into the cache, the run cache and dvc.lock.
@@ -262,10 +259,6 @@ def walk(root: Path, folder: Path) -> Iterator[tuple[str, list[str]]]:
         yield parent, list(names)
 
 
-def _lacks_objects(stage: Any) -> bool:
-    return any(out.changed_cache() for out in stage.outs if out.use_cache)
-
-
 def _quiet() -> None:
     """Keep DVC's own log and progress bars off the terminal; mlx says what happens.
 
@@ -278,10 +271,16 @@ def _quiet() -> None:
 @contextmanager
 def _translated() -> Iterator[None]:
     """Turn DVC's errors into ToolError."""
-    from dvc.exceptions import DvcException
+    from dvc.exceptions import CacheLinkError, DvcException
 
     try:
         yield
+    except CacheLinkError as error:
+        raise ToolError(
+            "DVC cannot link a file to its cache: `cache.type` allows no kind of link that works here",
+            context=list(error.fs_paths),
+            hint="run `dvc config --local cache.type copy`",
+        ) from error
     except DvcException as error:
         first, *rest = str(error).splitlines() or [type(error).__name__]
         cause = [str(error.__cause__)] if error.__cause__ else []
@@ -289,8 +288,10 @@ def _translated() -> Iterator[None]:
             f"DVC failed: {first}", context=[*rest[:3], *cause[:1]], hint="run `dvc status` and `mlx doctor`"
         ) from error
     except OSError as error:
+        file = Path(error.filename) if error.filename else None
+        broken = file is not None and file.is_symlink() and not file.exists()
         raise ToolError(
             f"DVC failed: {error.strerror or error}",
-            context=[str(error.filename)] if error.filename else [],
-            hint="run `mlx doctor`",
+            context=[str(file)] if file is not None else [],
+            hint=f"remove the broken link '{file}'" if broken else "run `mlx doctor`",
         ) from error

@@ -63,6 +63,24 @@ def top_level(folder: Path) -> Path | None:
     return Path(out.rstrip("\n")) if out else None
 
 
+def main_tree(folder: Path) -> Path | None:
+    """Return this folder's twin in the main working tree, when it lies in another worktree; else None."""
+    out = _git(
+        folder, "rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir", "--show-prefix"
+    )
+    own, common, prefix = (out or "\n\n").split("\n")[:3]
+    return None if own == common else Path(common).parent / prefix
+
+
+def complaint(folder: Path) -> str | None:
+    """Return what git has against the repository that a folder seems to lie in, None for nothing."""
+    if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
+        return None
+    done = subprocess.run(["git", "rev-parse", "--git-dir"], cwd=folder, capture_output=True, check=False)
+    said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    return said[0].removeprefix("fatal: ") if done.returncode and said else None
+
+
 def branch(root: Path) -> str | None:
     """Return the current branch; in a CI job with a detached HEAD, the one that its variables name.
 

@@ -200,7 +200,7 @@ def experiment_id(client: MlflowClient, store: Store, name: str) -> str:
 
 def _make_database(store: Store, path: Path) -> None:
     if _is_complete(path):
-        check_place(store, path)
+        refuse_moved(store)
         return
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
@@ -248,13 +248,13 @@ def _keep_pristine(made: Path) -> None:
         write_atomically(_pristine(), made.read_bytes())
 
 
-def check_place(store: Store, path: Path) -> None:
-    """Refuse a database, the SQLite file `path`, that was made in another folder than the store's root.
+def refuse_moved(store: Store) -> None:
+    """Refuse a store whose artifacts would still go to the folder that the project was moved or copied from.
 
     Raises:
-        ToolError: it keeps its artifacts in that other folder.
+        ToolError: it is one.
     """
-    old = moved_from(store.root, path)
+    old = None if store.database is None else moved_from(store.root, store.database)
     if old is not None:
         raise ToolError(
             "the project's folder was moved or copied, and MLflow still stores to the old place",

@@ -54,4 +54,6 @@ def _lines(session: Session, states: list[StageState]) -> list[str]:
         rows.append([state.name, out.style(state.state, colour), reasons])
     stale = sum(s.state != "fresh" for s in states)
     verdict = f"{stale} of {len(states)} stages to run: mlx run" if stale else "everything is up to date"
+    if not stale and any(state.missing for state in states):
+        verdict += "; `mlx run` brings back what is not here"
     return [*out.table(["stage", "state", "because"], rows), "", verdict]

@@ -84,6 +84,11 @@ def _environment(root: Path) -> Finding:
 
 
 def _repository(root: Path) -> Finding:
+    complaint = git.complaint(root) if git.is_installed() else None
+    if complaint is not None:
+        linked = (root / ".git").is_file()
+        remedy = f"git worktree repair '{root}', in the main working tree" if linked else "git status"
+        return Finding("repository", "problem", complaint, remedy)
     if git.top_level(root) is None:
         return Finding(
             "repository", "warning", "no git repository: code versions are not recorded", "git init"

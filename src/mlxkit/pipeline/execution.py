@@ -7,8 +7,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.adapters import git
-from mlxkit.errors import DataError, Interrupted, MlxError
+from mlxkit.adapters import git, mlflow_store
+from mlxkit.errors import Interrupted, MlxError
 from mlxkit.pipeline import dvc_yaml
 from mlxkit.pipeline.command import command_of
 from mlxkit.pipeline.durations import keep_durations, saved_seconds
@@ -23,7 +23,7 @@ from mlxkit.pipeline.events import (
     Warned,
 )
 from mlxkit.pipeline.execute import read_metrics, remove_outputs
-from mlxkit.pipeline.failure import changed_while_running, explain, missing_output
+from mlxkit.pipeline.failure import changed_while_running, explain, missing_input, missing_output
 from mlxkit.pipeline.graph import select, upstream
 from mlxkit.pipeline.lockfile import tracked_data
 from mlxkit.pipeline.record import Recorder
@@ -115,12 +115,15 @@ class Execution:
                 or self._staleness.check(name).state != "fresh"
             ):
                 stale.add(name)
+        train, evaluate = self._project.train_stage, self._project.evaluate_stage
+        if train is not None and train.name in stale:
+            # Rather than after hours of work on what the train stage reads.
+            mlflow_store.refuse_moved(self._recorder.store)
         if any(self._project.stages[name].cmd is None for name in stale) and isinstance(
             self._target, Workers
         ):
             self._target.warm_up()
-        recorded = (self._project.train_stage, self._project.evaluate_stage)
-        if any(stage is not None and stage.name in stale for stage in recorded):
+        if any(stage is not None and stage.name in stale for stage in (train, evaluate)):
             self._recorder.prepare()
 
     @property
@@ -129,24 +132,18 @@ class Execution:
         if self._dvc is None:
             from mlxkit.adapters.dvc import Dvc
 
-            self._dvc = Dvc(self._project.root, lambda text: self._events(Waiting(text)))
+            self._dvc = Dvc(
+                self._project.root,
+                lambda text: self._events(Waiting(text)),
+                lambda text: self._events(Warned(text)),
+            )
         return self._dvc
 
     def _prepare_data(self) -> None:
-        """Take over changed data files that DVC tracks, and fetch those that are not here."""
+        """Take over data files that DVC tracks and that changed, or that its cache has lost."""
         for path in sorted({path for n in self._order for path in self._project.stages[n].inputs.values()}):
             tracked = tracked_data(self._project.root, path)
-            if tracked is None:
-                continue
-            if not (self._project.root / path).exists():
-                readers = [n for n in self._order if path in self._project.stages[n].inputs.values()]
-                needed = any(self._staleness.check(name).state != "fresh" for name in readers)
-                if needed and not self.dvc.checkout_data(tracked.dvc_file):
-                    raise DataError(
-                        f"'{path}' is neither here nor in the cache",
-                        hint=f"run `dvc pull '{tracked.dvc_file}'`",
-                    )
-            elif self._staleness.hash_of(tracked.path) != tracked.digest:
+            if tracked is not None and self._staleness.is_unsaved(tracked):
                 self.dvc.commit_data(tracked.dvc_file)
 
     def _start_ready(self) -> None:
@@ -174,24 +171,44 @@ class Execution:
         if not forced:
             if state.state == "fresh" and not state.missing:
                 return self._end(StageResult(name, "fresh"))
-            restored = (state.state == "fresh" and self.dvc.checkout(name)) or self._restore(name)
-            if restored:
-                self._staleness.reload()
+            if self._restored(name, state):
                 reasons = state.reasons or tuple(f"{path} was not here" for path in state.missing)
                 return self._end(StageResult(name, "restored", time.monotonic() - started, reasons))
+        self._fetch_inputs(name)
         reasons = ("forced",) if forced and not state.reasons else state.reasons
         reasons = reasons or tuple(f"{path} is neither here nor in the cache" for path in state.missing)
         self._execute(name, StageState(name, state.state, reasons, state.missing))
         return None
 
-    def _restore(self, name: str) -> bool:
+    def _restored(self, name: str, state: StageState) -> bool:
+        """Bring a stage's outputs back; what comes back damaged does not count, and is dropped."""
+        for _ in range(2):
+            if not (state.current and self.dvc.checkout(name)):
+                self._fetch_inputs(name)
+                if not self.dvc.restore(name):
+                    return False
+            self._staleness.reload()
+            if not self._staleness.check(name).reasons:
+                return True
+            damaged = self.dvc.drop_damaged(name)
+            if not damaged:
+                return False
+            self._events(Warned(f"the cache holds '{damaged[0]}' damaged, and drops it"))
+        return False
+
+    def _fetch_inputs(self, name: str) -> None:
+        """Bring back what a stage reads and DVC tracks."""
         for path in self._project.stages[name].inputs.values():
-            if not (self._project.root / path).exists():
-                raise DataError(
-                    f"stage '{name}' reads '{path}', which is not there",
-                    hint=f"put the file there, or run `dvc pull '{path}'`",
-                )
-        return bool(self.dvc.restore(name))
+            if not self._staleness.is_here(path):
+                tracked = tracked_data(self._project.root, path)
+                if tracked is None or not self.dvc.checkout_data(tracked.dvc_file):
+                    raise missing_input(
+                        self._project.root,
+                        name,
+                        path,
+                        tracked=tracked is not None,
+                        remote=self.dvc.remote,
+                    )
 
     def _execute(self, name: str, state: StageState) -> None:
         stage = self._project.stages[name]

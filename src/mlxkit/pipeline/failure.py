@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 from typing import TYPE_CHECKING
 
-from mlxkit.errors import ConfigError, MlxError, StageFailed, ToolError
+from mlxkit.adapters import git
+from mlxkit.errors import ConfigError, DataError, MlxError, StageFailed, ToolError
+from mlxkit.pipeline.lockfile import cache_folder, dvc_root
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +59,40 @@ def missing_output(project: Project, stage: Stage, job: Job) -> MlxError | None:
                 stage.name, f"did not make '{path}'", job, hint="write that path, or remove it from mlx.yaml"
             )
     return None
+
+
+def missing_input(root: Path, name: str, path: str, *, tracked: bool, remote: str | None) -> MlxError:
+    """Return the error for an input that is not there, and if DVC tracks it, is nowhere else."""
+    if not tracked:
+        return DataError(
+            f"stage '{name}' reads '{path}', which is not there",
+            hint="put it there, then run `mlx run` again",
+        )
+    if remote is None:
+        cache = _cache_of_main_tree(root)
+        twin = [] if cache is None else ["this is a worktree, and the main one has a cache of its own"]
+        named = "put it there, or name a remote with `dvc remote add -d NAME URL`"
+        return DataError(
+            f"'{path}' is neither here nor in the cache, and no remote is named that could have it",
+            context=[f"stage '{name}' reads it", *twin],
+            hint=named
+            if cache is None
+            else f"share it with `dvc cache dir --local {shlex.quote(str(cache))}`",
+        )
+    return DataError(
+        f"'{path}' is neither here nor in the cache, and the remote '{remote}' did not give it",
+        context=[f"stage '{name}' reads it"],
+        hint="run `dvc push` where it is, then `mlx run` here",
+    )
+
+
+def _cache_of_main_tree(root: Path) -> Path | None:
+    """Return the cache of the main working tree, when this is another one and uses a cache of its own."""
+    main = git.main_tree(root)
+    if main is None or not dvc_root(main).joinpath(".dvc").is_dir():
+        return None
+    cache = cache_folder(main).parents[1]
+    return cache if cache.is_dir() and cache != cache_folder(root).parents[1] else None
 
 
 def changed_while_running(name: str, path: str) -> MlxError:

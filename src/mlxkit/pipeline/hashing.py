@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import stat
 import time
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CHUNK = 1 << 20
+_CACHE_OBJECT = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")
 _ALWAYS_IGNORED = (".git", ".hg", ".dvc")
 _UNSAFE_AGE_NS = 2_000_000_000
 """A file hashed this soon after its last change may change again within the same timestamp."""
@@ -39,6 +41,8 @@ class Hasher:
     def hash(self, path: str) -> str | None:
         """Return the hash of a file or directory, or None when it is not there.
 
+        A directory that links to a cache which is somewhere else by now is not there.
+
         Raises:
             DataError: it is there and cannot be read.
         """
@@ -51,11 +55,19 @@ class Hasher:
             return self._hash_directory(full) if stat.S_ISDIR(info.st_mode) else self._hash_file(full, info)
         except OSError as error:
             file = Path(error.filename or full)
+            if _leads_to_no_cache(file):
+                return None
             raise DataError(
                 f"'{path}' cannot be read: {(error.strerror or str(error)).lower()}",
                 context=[str(file)],
                 hint=f"remove the broken link '{file}'" if file.is_symlink() else f"ls -l '{file}'",
             ) from error
+
+    def is_here(self, path: str) -> bool:
+        """Whether a path is there, without reading it."""
+        full = self._root / path
+        inside = (Path(folder, name) for folder, _, names in os.walk(full) for name in names)
+        return full.exists() and not any(_leads_to_no_cache(file) for file in inside)
 
     def save(self) -> None:
         """Write the memo, if anything was learned; a memo that cannot be written costs only time."""
@@ -124,6 +136,11 @@ def hash_listing(entries: list[dict[str, str]]) -> str:
     """Hash a directory as DVC does, from the `relpath` and `md5` of each file in it."""
     listing = json.dumps(sorted(entries, key=lambda entry: entry["relpath"]), sort_keys=True)
     return f"{hashlib.md5(listing.encode(), usedforsecurity=False).hexdigest()}.dir"
+
+
+def _leads_to_no_cache(file: Path) -> bool:
+    """Whether a file is a link to an object of a DVC cache that is not there."""
+    return file.is_symlink() and not file.exists() and bool(_CACHE_OBJECT.search(str(file.readlink())))
 
 
 def _has_patterns(file: Path) -> bool:

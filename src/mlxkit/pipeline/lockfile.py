@@ -6,6 +6,7 @@ import configparser
 import json
 import os
 import re
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -114,17 +115,34 @@ def dvc_root(root: Path) -> Path:
 def cache_folder(root: Path) -> Path:
     """Return the folder of DVC's cache objects, as DVC's configuration files name it."""
     top = dvc_root(root)
-    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     folder = top / ".dvc" / "cache"
-    for file in (home / "dvc" / "config", top / ".dvc" / "config", top / ".dvc" / "config.local"):
+    for file in (*_config_files(), top / ".dvc" / "config", top / ".dvc" / "config.local"):
         parser = configparser.ConfigParser(interpolation=None, strict=False)
         try:
             parser.read(file, encoding="utf-8")
         except (configparser.Error, UnicodeDecodeError):
             continue
         if parser.has_option("cache", "dir"):
-            folder = file.parent / Path(parser.get("cache", "dir").strip()).expanduser()
+            # A name with a comma or a hash sign stands in quotes.
+            text = parser.get("cache", "dir").strip()
+            text = text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
+            folder = file.parent / Path(text).expanduser()
     return folder / "files" / "md5"
+
+
+def _config_files() -> tuple[Path, Path]:
+    """Return DVC's configuration files of this machine and of this user, where DVC looks for them."""
+    home = Path.home()
+    if sys.platform == "darwin":
+        system, user = Path("/Library/Application Support/dvc"), home / "Library/Application Support/dvc"
+    else:
+        shared = (os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)[0]
+        system = Path(shared) / "dvc"
+        user = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "dvc"
+    return (
+        Path(os.environ.get("DVC_SYSTEM_CONFIG_DIR") or system) / "config",
+        Path(os.environ.get("DVC_GLOBAL_CONFIG_DIR") or user) / "config",
+    )
 
 
 def read_listing(cache: Path, digest: str) -> dict[str, str]:
@@ -137,5 +155,10 @@ def read_listing(cache: Path, digest: str) -> dict[str, str]:
 
 
 def object_exists(cache: Path, digest: str) -> bool:
-    """Whether a cache holds the object of a hash; for a directory, its listing."""
-    return bool(digest) and (cache / digest[:2] / digest[2:]).exists()
+    """Whether a cache holds the object of a hash; for a directory, its listing and every file of it."""
+    if not digest or not (cache / digest[:2] / digest[2:]).exists():
+        return False
+    if not digest.endswith(".dir"):
+        return True
+    files = {f"{cache}/{known[:2]}/{known[2:]}" for known in read_listing(cache, digest).values()}
+    return all(os.path.exists(file) for file in files)  # noqa: PTH110 - of ten thousand files

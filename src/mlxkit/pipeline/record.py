@@ -58,6 +58,11 @@ class Recorder:
         """Whether anything was written to a store."""
         return self._steps.recorded
 
+    @property
+    def store(self) -> mlflow_store.Store:
+        """The store of the environment, which nothing has been asked yet."""
+        return mlflow_store.resolve(self._project.root, tracking_uri(self._project, self._environment))
+
     def wait(self, seconds: float) -> None:
         """Let at most that much time go by, and go on with the next step when one has ended."""
         self._steps.wait(seconds)
@@ -123,7 +128,8 @@ class Recorder:
             return None
         key = self._key(staleness, evaluated=bool(metrics))
         marker = _read_json(self._marker)
-        if self.run_id is None and marker.get("key") == key:
+        gone = self.store.database is not None and not self.store.database.exists()
+        if self.run_id is None and marker.get("key") == key and not gone:
             return str(marker["run_id"])
         request = {
             "metrics": dict(metrics),
@@ -283,9 +289,13 @@ class Recorder:
         evaluate = self._project.evaluate_stage
         metrics = evaluate.metrics_path if evaluate is not None and evaluated else None
         paths = (self._project.model_path, self._project.run_record_path, metrics)
-        return json.dumps(
-            [*(self._output_hash(staleness, path) for path in paths), self._environment.tracking or ""]
-        )
+        return json.dumps([*(self._output_hash(staleness, path) for path in paths), self._store_name()])
+
+    def _store_name(self) -> str:
+        """Name the store; one below the project's root is the same one after the project was moved."""
+        database, root = self.store.database, self._project.root.resolve()
+        inside = database is not None and database.is_relative_to(root)
+        return database.relative_to(root).as_posix() if database is not None and inside else str(self.store)
 
     def _output_hash(self, staleness: Staleness, path: str | None) -> str:
         found = (

@@ -38,12 +38,15 @@ class StageState:
     Attributes:
         reasons: what changed, in words; empty when fresh.
         missing: outputs that dvc.lock knows and the workspace lacks.
+        current: whether command, inputs, code and parameters are those of dvc.lock, so that what it records
+            is what the outputs have to be.
     """
 
     name: str
     state: State
     reasons: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    current: bool = False
 
 
 class Staleness:
@@ -70,6 +73,15 @@ class Staleness:
         """What dvc.lock says now."""
         return self._lock
 
+    def is_here(self, path: str) -> bool:
+        """Whether the workspace has a path, whatever its content."""
+        return self._hasher.is_here(path)
+
+    def is_unsaved(self, data: Tracked) -> bool:
+        """Whether tracked data is here in a version that DVC does not keep."""
+        here = self._hasher.hash(data.path)
+        return here is not None and not (here == data.digest and object_exists(self._cache, here))
+
     def hash_of(self, path: str) -> str | None:
         """Return the hash of a path in the workspace, else the one on record."""
         return self._hasher.hash(path) or self._recorded(path)
@@ -91,7 +103,7 @@ class Staleness:
             *self._dependency_reasons(definition, locked),
             *_parameter_reasons(definition, locked, self._params),
         ]
-        missing = []
+        current, missing = not reasons, []
         for path in (*definition.outputs, *definition.metrics):
             known, here = locked.outs.get(path, ""), self._hasher.hash(path)
             cached = path in definition.metrics or object_exists(self._cache, known)
@@ -101,7 +113,7 @@ class Staleness:
                 reasons.append(f"{path} differs from dvc.lock")
             elif known and not cached:
                 reasons.append(f"{path} is not in the cache")
-        return StageState(name, "stale" if reasons else "fresh", tuple(reasons), tuple(missing))
+        return StageState(name, "stale" if reasons else "fresh", tuple(reasons), tuple(missing), current)
 
     def check_all(self, targets: tuple[str, ...] = ()) -> list[StageState]:
         """Compare stages in order; those behind a stale one are stale because of it."""
