@@ -15,6 +15,7 @@ import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 from processes import below
@@ -105,7 +106,7 @@ POINTS: tuple[Point, ...] = (
     Point("copy a file", "dvc_objects.fs.utils:copyfile", (RAW, CHECKOUT), CUT, passages=2, file=1),
     Point("rename a copy", "os:replace", (RAW, CHECKOUT), BOTH, ".tmp", 2),
     Point("link", "dvc_objects.fs.generic:_link", (PIECES, CHECKOUT), passages=5),
-    Point("half a reflink", "fcntl:ioctl", (PIECES, RAW), BOTH, FICLONE, 3),
+    Point("half a reflink", "fcntl:ioctl", (PIECES, RAW), ("before",), FICLONE, 3),
     Point("try links", f"{_OBJECTS}.checkout:test_links", (CHECKOUT, RESTORE), passages=3),
     Point("relink", f"{_OBJECTS}.checkout:_relink", (PIECES, "edited output"), passages=1),
     Point("checkout a file", f"{_OBJECTS}.checkout:_checkout_file", (CHECKOUT,), passages=20),
@@ -144,6 +145,22 @@ POINTS: tuple[Point, ...] = (
 )
 
 
+def locate(point: Point) -> tuple[Any, str]:
+    """Return the module or class that holds a point's function, and the function's name there.
+
+    Raises:
+        LookupError: there is no such function; it may have been renamed.
+    """
+    module, _, path = point.function.partition(":")
+    *parents, name = path.split(".")
+    owner: Any = importlib.import_module(module)
+    for parent in parents:
+        owner = getattr(owner, parent)
+    if name not in vars(owner):
+        raise LookupError(f"the point '{point.name}' names a function that is not there: {point.function}")
+    return owner, name
+
+
 class Strike:
     """The kill at one passage of a step, counted over all processes of a run."""
 
@@ -160,15 +177,11 @@ class Strike:
     def install(self) -> None:
         """Wrap the step in this process, which is about to become mlx, and so in all of its forks."""
         self._mlx = os.getpid()
-        module_name, _, path = self._point.function.partition(":")
-        owner: Any = importlib.import_module(module_name)
-        *parents, name = path.split(".")
-        for parent in parents:
-            owner = getattr(owner, parent)
+        owner, name = locate(self._point)
         original = vars(owner)[name]
         wrapped = self._wrap(original)
         setattr(owner, name, wrapped)
-        if not parents:
+        if isinstance(owner, ModuleType):
             for module in list(sys.modules.values()):
                 if vars(module).get(name) is original:
                     setattr(module, name, wrapped)

@@ -7,6 +7,7 @@ harness, which adopts orphans, so that a process that outlives its run can be se
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -123,7 +124,7 @@ class _Subprocess:
     def Popen(self, command: Sequence[str], **options: Any) -> Any:
         import subprocess
 
-        if "--template" in command:
+        if any("template" in word for word in command):
             return _ForkedTemplate(command, **options)
         return subprocess.Popen(command, **options)
 
@@ -140,10 +141,7 @@ class _ForkedTemplate:
         cwd: Path,
         env: Mapping[str, str],
         pass_fds: Sequence[int],
-        stdin: int,
-        stdout: int,
-        stderr: int,
-        start_new_session: bool,
+        **others: object,
     ) -> None:
         self.pid = os.fork()
         if self.pid:
@@ -157,10 +155,8 @@ class _ForkedTemplate:
         kept = sorted({0, 1, 2, *pass_fds})
         for low, high in zip(kept, [*kept[1:], 1 << 16], strict=True):
             os.closerange(low + 1, high)
-        from mlxkit.targets import worker
-
-        role = command[command.index("--template") :]
-        _finish(lambda: worker.main(*role))
+        _, module, *arguments = command[command.index("-m") :]
+        _finish(lambda: importlib.import_module(module).main(*arguments))
 
     def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
@@ -223,28 +219,42 @@ def below(pid: int) -> list[int]:
 def roles(mlx: int) -> dict[str, list[int]]:
     """Tell the processes of a run apart: template, keepers, jobs, and the jobs' children."""
     tree = children()
-    templates = [pid for pid in tree.get(mlx, []) if os.getsid(pid) == pid]
-    keepers = [pid for template in templates for pid in tree.get(template, [])]
+    started = [pid for pid in tree.get(mlx, []) if _leads_session(pid)]
+    templates = [pid for pid in started if "mlxkit.targets.worker" not in words_of(pid)]
+    keepers = [pid for pid in started if pid not in templates]
+    keepers += [pid for template in templates for pid in tree.get(template, [])]
     jobs = [pid for keeper in keepers for pid in tree.get(keeper, [])]
     offspring = [pid for job in jobs for pid in tree.get(job, [])]
     return {"template": templates, "keeper": keepers, "job": jobs, "child": offspring}
 
 
-def reap(keep: int = 0) -> None:
-    """Collect orphans that have ended, but not the process `keep`."""
-    for pid in orphans_ended(keep):
-        os.waitpid(pid, 0)
+def words_of(pid: int) -> str:
+    """Return the command line of a process, '' when it has gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ").strip()
+    except OSError:
+        return ""
 
 
-def orphans_ended(keep: int) -> list[int]:
-    """Return the zombies directly below the harness."""
-    found = []
+def is_of_a_job(pid: int) -> bool:
+    """Whether a process belongs to a job: a job has a group of its own in the session of its keeper."""
+    try:
+        return os.getpgid(pid) != os.getsid(pid)
+    except ProcessLookupError:
+        return False
+
+
+def _leads_session(pid: int) -> bool:
+    try:
+        return os.getsid(pid) == pid
+    except ProcessLookupError:
+        return False
+
+
+def reap() -> None:
+    """Collect orphans that have ended."""
     for name in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
-        if int(name) != keep:
-            try:
-                stat = Path(f"/proc/{name}/stat").read_text(errors="replace")
-            except OSError:
-                continue
+        with contextlib.suppress(OSError):
+            stat = Path(f"/proc/{name}/stat").read_text(errors="replace")
             if stat.rpartition(")")[2].split()[0] == "Z":
-                found.append(int(name))
-    return found
+                os.waitpid(int(name), 0)
