@@ -62,8 +62,11 @@ def plans(kills: int, author: random.Random, named: list[tuple[Point, Side]]) ->
             victim: Victim = author.choice(("group", "group", "all", "self"))
             yield Plan(author.choice(point.edits), victim, point, side, passage, patient)
         else:
+            chosen = author.choice(("group", "group", "all", *SINGLE))
             edits = author.sample([*project.EDITS], author.choice((1, 2, 2, 3)))
-            yield Plan(" + ".join(edits), author.choice(("group", "group", "all", *SINGLE)), patient=patient)
+            if chosen in SINGLE:
+                edits.append(author.choice(("new pieces", "new parts")))
+            yield Plan(" + ".join(edits), chosen, patient=patient)
 
 
 def has_reflinks(folder: Path) -> bool:

@@ -31,7 +31,7 @@ BOTH: tuple[Side, ...] = ("before", "after")
 CUT: tuple[Side, ...] = ("before", "half", "after")
 
 MODEL, PIECES, RAW, ALL = "new model", "new pieces", "edited raw data", "deleted all"
-RESTORE, CHECKOUT, FETCH = "deleted dvc.lock", "deleted outputs", "deleted raw data + new pieces"
+RESTORE, CHECKOUT, FETCH = "deleted dvc.lock", "deleted outputs", "deleted raw data"
 FICLONE = "1074041865"
 HARNESS = os.getpid()
 

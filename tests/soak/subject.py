@@ -36,13 +36,15 @@ MORE_STAGES = """\
 """
 PIECES = """\
 # Half of the files are written by a child.
+set -e
 count=$(sed -n 's/^pieces: {count: \\([0-9]*\\)}/\\1/p' params.yaml)
 mkdir -p build/pieces
 write() { n=$1; while [ $n -le $count ]; do
   head -n $n data/raw/cells.csv > build/pieces/$n.csv; sleep 0.01; n=$((n + 2)); done; }
 write 1 &
+child=$!
 write 2
-wait
+wait $child
 """
 PARTS = '''\
 """A directory that processes of joblib write."""
@@ -108,10 +110,12 @@ class Subject:
     def raw_lines(self) -> list[str]:
         """Read the raw rows, from the cache where an edit has removed them."""
         path = self.root / RAW
-        if not path.exists():
-            digest = yaml.safe_load((self.root / f"{RAW}.dvc").read_text())["outs"][0]["md5"]
-            path = self.cache / digest[:2] / digest[2:]
-        return path.read_text().splitlines(keepends=True)
+        return (path if path.exists() else self.raw_object()).read_text().splitlines(keepends=True)
+
+    def raw_object(self) -> Path:
+        """Return the cache's object of the raw rows that DVC knows."""
+        digest = yaml.safe_load((self.root / f"{RAW}.dvc").read_text())["outs"][0]["md5"]
+        return self.cache / digest[:2] / digest[2:]
 
     def write_raw(self, lines: list[str]) -> None:
         """Replace the raw rows as an editor does, which never writes through a link."""
@@ -243,12 +247,21 @@ def _delete(*names: str) -> Callable[[Author, Subject], None]:
     return delete
 
 
+def _delete_raw(author: Author, subject: Subject) -> None:
+    """Remove the raw rows, and let a stage need them: nobody fetches what nobody reads."""
+    remove(subject.root / RAW)
+    _new("pieces")(author, subject)
+
+
 def _delete_all(author: Author, subject: Subject) -> None:
     """Leave what a clone with its data has: no results, no cache of them, no store."""
-    lines = subject.raw_lines()
+    raw = subject.raw_object()
+    content = raw.read_bytes()
     for name in (*OUTPUTS, "dvc.lock", ".mlx", "mlflow.db", "mlruns", ".dvc/cache", ".dvc/tmp"):
         remove(subject.root / name)
-    subject.write_raw(lines)
+    raw.parent.mkdir(parents=True)
+    raw.write_bytes(content)
+    subject.write_raw(content.decode().splitlines(keepends=True))
 
 
 EDITS: Mapping[str, Callable[[Author, Subject], None]] = {
@@ -260,7 +273,7 @@ EDITS: Mapping[str, Callable[[Author, Subject], None]] = {
     "deleted output": _delete_output,
     "edited output": _edit_output,
     "edited raw data": _edit_raw,
-    "deleted raw data": _delete(RAW),
+    "deleted raw data": _delete_raw,
     "deleted .mlx": _delete(".mlx"),
     "deleted memo": _delete(".mlx/memo.json"),
     "deleted dvc.yaml": _delete("dvc.yaml"),
