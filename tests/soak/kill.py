@@ -115,6 +115,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", default="all", help="all, one (side of each), none, or a text in names")
     parser.add_argument("--together", type=int, default=1, help="kills before the run that is let finish")
+    parser.add_argument("--part", default="1/1", help="do this share only: 1/4, 2/4, ... beside each other")
     parser.add_argument("--folder", type=Path, help="where to work, else the system's temporary folder")
     parser.add_argument("--keep", action="store_true", help="leave the folder there")
     parser.add_argument("--json", type=Path)
@@ -135,6 +136,8 @@ def main() -> int:
                 continue
             soaks[link] = Soak(scratch / link, base, link, options.seed, twin)
         planned = list(plans(options.kills, random.Random(options.seed), steps(options.steps)))
+        part, parts = map(int, options.part.split("/"))
+        planned = planned[part - 1 :: parts]
         for number, plan in enumerate(planned, 1):
             last = number % options.together == 0 or number == len(planned)
             for link, soak in soaks.items():
