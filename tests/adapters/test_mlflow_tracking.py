@@ -173,6 +173,28 @@ def test_a_model_that_cannot_be_logged_is_marked(store: Store, experiment: str, 
     assert run.status == "RUNNING"
 
 
+def test_a_model_that_was_logged_before_a_kill_is_taken_as_it_is(
+    store: Store, experiment: str, model: Path
+) -> None:
+    run_id = opened(store, experiment)
+    with mlflow_store.talking(store, "be killed while it logs a model"):
+        client = mlflow_store.connect(store)
+        number = entity(store, run_id).info.experiment_id
+        names = {"name": "churn", "source_run_id": run_id, "tags": {mlflow_tracking.MODEL: "true"}}
+        half = client.create_logged_model(number, **names)
+        whole = client.create_logged_model(number, **names)
+        client.finalize_logged_model(whole.model_id, "READY")
+    for _ in range(2):
+        model_id = close_run(store, run_id, status="FINISHED", model_dir=model)
+        assert model_id == whole.model_id
+    assert mlflow_runs.logged_model(store, run_id) == model_id
+    assert [output.model_id for output in entity(store, run_id).outputs.model_outputs] == [model_id]
+    with mlflow_store.talking(store, "look"):
+        left = mlflow_store.connect(store).search_logged_models([number])
+    assert [found.model_id for found in left] == [model_id]
+    assert half.model_id != model_id
+
+
 def test_runs_are_listed_newest_first(store: Store, experiment: str) -> None:
     first = opened(store, experiment, name="first", tags={ENVIRONMENT: "dev"})
     second = opened(store, experiment, name="second", tags={ENVIRONMENT: "it's"})

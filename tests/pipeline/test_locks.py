@@ -103,6 +103,14 @@ def test_the_lock_of_a_dead_process_is_taken_over(small: SmallProject) -> None:
     assert by_status(small.run("clean")) == {"clean": "ran"}
 
 
+@pytest.mark.parametrize("cut", ["", '{"write": {}, "rea'])
+def test_claims_that_were_cut_by_a_kill_stop_nobody(small: SmallProject, cut: str) -> None:
+    """DVC writes its list of claims in place, and refuses every command while it cannot read it."""
+    small.write({".dvc/tmp/rwlock": cut})
+    assert by_status(small.run("clean")) == {"clean": "ran"}
+    assert small.dvc_status().keys() <= {"left", "right", "join"}
+
+
 def test_a_run_inside_a_run_is_refused_at_once(small: SmallProject) -> None:
     inner = f"import subprocess\n    subprocess.run([{sys.executable!r}, '-m', 'mlxkit', 'run'], check=True)"
     small.write({"src/demo/steps.py": STEPS.replace('print("cleaning")', inner)})

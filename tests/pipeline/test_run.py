@@ -197,6 +197,18 @@ def track(project: SmallProject, path: str = "data/raw.json") -> None:
         repo.add([str(project.root / path)])
 
 
+@pytest.mark.parametrize("name", ["dvc.lock", "data/raw.json.dvc"])
+def test_what_dvc_knows_is_replaced_in_one_step(ran: SmallProject, name: str) -> None:
+    """A reader that has the file open sees the old one to its end, whatever happens to the writer."""
+    track(ran)
+    ran.write({"data/raw.json": {"n": 6}})
+    before = ran.text(name)
+    with (ran.root / name).open(encoding="utf-8") as reader:
+        assert ran.run("clean").error is None
+        assert reader.read() == before
+    assert ran.text(name) != before
+
+
 def test_changed_raw_data_is_taken_over_as_a_new_version(ran: SmallProject) -> None:
     track(ran)
     before = ran.text("data/raw.json.dvc")

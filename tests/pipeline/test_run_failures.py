@@ -350,6 +350,31 @@ def test_a_failed_run_tells_people_the_same(
     assert (result.out, result.err.splitlines()[0]) == ("", "error: stage 'bad' ended with exit code 3")
 
 
+def test_a_training_writes_nothing_through_links_into_the_cache(small: SmallProject) -> None:
+    """With `--force` nobody else has removed the old outputs, and with DVC's links they *are* the cache."""
+    small.write(
+        {"cache/model": "old", "cache/record": "old", "src/demo/steps.py": "def train():\n    1 / 0\n"}
+    )
+    (small.root / "models").mkdir()
+    (small.root / "models/m").hardlink_to(small.root / "cache/model")
+    (small.root / "models/m.run.json").symlink_to(small.root / "cache/record")
+    train = [
+        "mlx",
+        "exec",
+        "train",
+        "--kind",
+        "train",
+        "--call",
+        "demo.steps:train",
+        "--out",
+        "model=models/m",
+    ]
+    done = subprocess.run(train, cwd=small.root, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert list((small.root / "models").iterdir()) == []
+    assert (small.text("cache/model"), small.text("cache/record")) == ("old", "old")
+
+
 def test_exec_tells_the_same_under_dvc(small: SmallProject) -> None:
     small.write({"src/demo/shared.py": "raise ValueError('broken')\n"})
     small.check_fix()

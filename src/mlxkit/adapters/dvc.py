@@ -6,6 +6,7 @@ runs has a claim on its paths: other DVC commands may read them, and those that 
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -173,26 +174,40 @@ class Dvc:
         return self._repo.stage.load_one(path=str(self._root / dvc_file))
 
     def _save(self, stage: Any) -> None:
+        from dvc.dvcfile import LOCK_FILE, Lockfile, SingleStageFile
         from dvc.stage import PipelineStage
 
         stage.save()
         stage.commit()
         if isinstance(stage, PipelineStage):
-            self._write_lock_file(stage)
+            self._dump(stage, self._root / LOCK_FILE, Lockfile)
         else:
-            stage.dump(update_pipeline=False)
+            self._dump(stage, Path(stage.path), SingleStageFile, verify=False)
 
-    def _write_lock_file(self, stage: Any) -> None:
-        """Replace dvc.lock in one step by what DVC would write: DVC itself truncates it first."""
-        from dvc.dvcfile import LOCK_FILE, Lockfile
-
-        lock_file = self._root / LOCK_FILE
+    def _dump(self, stage: Any, file: Path, kind: Any, **options: bool) -> None:
+        """Replace dvc.lock or a `.dvc` file in one step by what DVC would write; DVC itself truncates it."""
         with TemporaryDirectory(dir=self._repo.tmp_dir) as folder:
-            copy = Path(folder, LOCK_FILE)
-            if lock_file.exists():
-                copy.write_bytes(lock_file.read_bytes())
-            Lockfile(self._repo, os.fspath(copy)).dump(stage)
-            write_atomically(lock_file, copy.read_bytes())
+            copy = Path(folder, file.name)
+            if file.exists():
+                copy.write_bytes(file.read_bytes())
+            kind(self._repo, os.fspath(copy), **options).dump(stage)
+            write_atomically(file, copy.read_bytes())
+
+    def _drop_cut_rwlock(self) -> None:
+        """Remove DVC's list of claims if a killed command left half of it: DVC would refuse everything."""
+        from dvc.lock import make_lock
+        from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
+
+        file = Path(self._repo.tmp_dir, RWLOCK_FILE)
+        if _is_json(file):
+            return
+        hardlink = self._repo.config["core"].get("hardlink_lock", False)
+        guard = make_lock(
+            os.fspath(file.with_name(RWLOCK_LOCK)), tmp_dir=self._repo.tmp_dir, hardlink_lock=hardlink
+        )
+        with guard:  # so nobody writes it at this moment, and what is cut stays so
+            if not _is_json(file):
+                file.unlink(missing_ok=True)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -216,6 +231,7 @@ class Dvc:
         with ExitStack() as held:
             while True:
                 try:
+                    self._drop_cut_rwlock()
                     held.enter_context(lock())
                     break
                 except LockError as error:
@@ -257,6 +273,17 @@ def walk(root: Path, folder: Path) -> Iterator[tuple[str, list[str]]]:
     ignore = DvcIgnoreFilter(localfs, os.fspath(root))
     for parent, _, names in ignore.walk(localfs, os.fspath(folder)):
         yield parent, list(names)
+
+
+def _is_json(file: Path) -> bool:
+    """Whether a file holds JSON, or is not there."""
+    try:
+        json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return True
+    except ValueError:
+        return False
+    return True
 
 
 def _quiet() -> None:

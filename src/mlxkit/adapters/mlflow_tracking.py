@@ -22,6 +22,7 @@ from mlxkit.adapters.process import Process, is_alive, this_process
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -197,6 +198,9 @@ def _log_model(client: MlflowClient, run_id: str, directory: Path, name: str) ->
     from mlflow.entities import LoggedModelOutput
 
     run = client.get_run(run_id)
+    known = _known_model(client, run)
+    if known is not None:
+        return known
     model = client.create_logged_model(
         run.info.experiment_id, name=name, source_run_id=run_id, tags={MODEL: "true"}
     )
@@ -212,6 +216,25 @@ def _log_model(client: MlflowClient, run_id: str, directory: Path, name: str) ->
     client.finalize_logged_model(model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(model_id, 0)])
     return model_id
+
+
+def _known_model(client: MlflowClient, run: Run) -> str | None:
+    """Return the model that was logged for a run before mlx was killed; a half one is deleted."""
+    from mlflow.entities import LoggedModelOutput
+
+    ready = None
+    for model in client.search_logged_models(
+        [run.info.experiment_id],
+        filter_string=f"source_run_id = '{run.info.run_id}' AND tags.`{MODEL}` = 'true'",
+    ):
+        if ready is None and str(model.status) == "READY":
+            ready = str(model.model_id)
+        else:
+            client.delete_logged_model(model.model_id)
+    listed = [output.model_id for output in run.outputs.model_outputs] if run.outputs else []
+    if ready is not None and ready not in listed:
+        client.log_outputs(run.info.run_id, [LoggedModelOutput(ready, 0)])
+    return ready
 
 
 def _mirror(directory: Path, copy: Path) -> None:

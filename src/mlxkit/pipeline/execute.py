@@ -62,7 +62,7 @@ def execute(command: Command, root: Path) -> None:
     # MLflow removes the variable once the user's code logs something, and so joins the run.
     run_id = os.environ.get("MLFLOW_RUN_ID")
     params = group_values(read_params(root), command.params)
-    remove_outputs(Path(path) for path in command.out.values())
+    remove_outputs(_written(command))
     results = _evaluate(command, params) if command.kind == "evaluate" else _call(command, params)
     for name, value in results.items():
         if command.kind == "train" and name == model_output(command.out):
@@ -115,6 +115,13 @@ def remove_outputs(paths: Iterable[Path]) -> None:
         else:
             path.unlink(missing_ok=True)
         path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _written(command: Command) -> list[Path]:
+    """Return what a stage writes: its outputs, and beside a model the record of the run that trained it."""
+    paths = [Path(path) for path in command.out.values()]
+    model = model_output(command.out) if command.kind == "train" else None
+    return paths if model is None else [*paths, Path(f"{command.out[model]}.run.json")]
 
 
 def _call(command: Command, params: Mapping[str, Any]) -> dict[str, Any]:
