@@ -14,9 +14,14 @@ from pathlib import Path
 import pytest
 
 from mlxkit.adapters import mlflow_moved, mlflow_runs, mlflow_store, mlflow_tracking
-from mlxkit.adapters.mlflow_errors import without_password
+from mlxkit.adapters.mlflow_errors import explained, without_password
 from mlxkit.adapters.mlflow_store import Store, resolve
 from mlxkit.errors import ConfigError, ToolError
+
+MISSING_DRIVERS = {
+    "postgresql+psycopg2://me:secret@127.0.0.1:9/db": ("psycopg2", "psycopg2-binary"),
+    "mysql://me:secret@127.0.0.1:9/db": ("MySQLdb", "mysqlclient"),
+}
 
 OPEN_A_RUN = """
 import sys
@@ -186,3 +191,25 @@ def test_a_moved_project_is_found_and_mended(made: Store, tmp_path: Path) -> Non
     assert artifact_locations(moved) == [str(moved.root / "mlruns/0"), str(moved.root / "mlruns/churn")]
     assert mlflow_runs.run_exists(moved, run_id)
     assert mlflow_moved.mend_moved(moved.root, moved.database) == 0
+
+
+@pytest.mark.parametrize("uri", MISSING_DRIVERS)
+def test_a_database_whose_driver_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uri: str
+) -> None:
+    module, distribution = MISSING_DRIVERS[uri]
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ToolError) as caught:
+        mlflow_runs.find_runs(resolve(tmp_path, uri), "churn", limit=1)
+    assert caught.value.message.endswith("the driver of this database is not installed")
+    assert caught.value.context[0] == f"store: {uri.replace('secret', '***')}"
+    assert caught.value.hint == f"run `pip install {distribution}`"
+
+
+def test_the_query_and_its_values_are_not_shown() -> None:
+    said = "(sqlite3.OperationalError) attempt to write a readonly database"
+    flushed = "(raised as a result of Query-invoked autoflush; consider using a no_autoflush block) "
+    error = RuntimeError(f"{flushed}{said}\n[SQL: INSERT INTO runs VALUES (?)]\n[parameters: ('mine',)]")
+    found = explained(error, "record the run", "sqlite:///mlflow.db", "mlflow.db")
+    assert found.message == "cannot record the run: the database is read-only"
+    assert found.context == ("store: sqlite:///mlflow.db", said)

@@ -129,6 +129,11 @@ USAGE = {
     "option of the root": (["--jsn"], "there is no option '--jsn'", "mlx --help"),
     "missing argument": (["init"], "missing argument 'name'", "mlx init --help"),
     "missing option": (["drift"], "missing option '--data'", "mlx drift --help"),
+    "unknown task": (
+        ["init", "churn", "--task", "regress"],
+        "there is no task 'regress', did you mean 'regression'?",
+        "mlx init churn --task regression",
+    ),
     "option without its value": (["run", "--set"], "option '--set' requires an argument", "mlx run --help"),
     "too many arguments": (["check", "a", "b"], "got unexpected extra arguments (a b)", "mlx check --help"),
     "no number": (
@@ -158,6 +163,23 @@ def test_usage_error_as_json(mlx: Mlx, argv: list[str], message: str, command: s
     assert list(result.json) == ["error"]
     assert (error["kind"], error["context"], error["hint"]) == ("usage", [], f"run `{command}`")
     assert error["message"].replace("argument(s)", "arguments") == message
+
+
+@pytest.mark.parametrize(
+    ("argv", "command"),
+    [
+        (["--quiet", "runs", "one run"], "mlx runs 'one run' --quiet"),
+        (["-q"], "mlx --help"),
+    ],
+)
+def test_an_option_before_its_command(mlx: Mlx, argv: list[str], command: str) -> None:
+    result = mlx(*argv)
+    assert (result.code, result.out) == (2, "")
+    assert result.err == f"error: '{argv[0]}' goes after the command\nhint: run `{command}`\n"
+
+
+def test_json_before_its_command_answers_in_json(mlx: Mlx) -> None:
+    assert mlx("--json", "status").json["error"]["hint"] == "run `mlx status --json`"
 
 
 def test_version(mlx: Mlx) -> None:

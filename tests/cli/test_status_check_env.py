@@ -194,7 +194,7 @@ def test_env(mlx: Mlx, copies: TmpDir, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (result.code, result.err) == (0, "")
     assert result.out == (
         "environment  in use  store                               requires  branch   takes\n"
-        "dev          *       the store in the project's root                        anything\n"
+        "dev          *       in the project                                         anything\n"
         "staging              https://${USER}@mlflow.example.org            release  committed only\n"
         "\n"
         "in use: dev (default)\n"

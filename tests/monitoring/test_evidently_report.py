@@ -1,9 +1,13 @@
+import functools
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from mlxkit.adapters.evidently import render_report
+from mlxkit.adapters import evidently
 from mlxkit.errors import DataError, ToolError
+
+render_report = functools.partial(evidently.render_report, max_share=0.3)
 
 
 def frame(rows: int) -> pd.DataFrame:
@@ -24,7 +28,7 @@ def test_report_is_one_html_file(tmp_path):
     render_report(frame(100), frame(6000).assign(gone=1), out)
     text = out.read_text(encoding="utf-8")
     assert "<html" in text
-    assert "Dataset Drift" in text
+    assert "Dataset drift detection threshold is 0.3" in text
     assert [path.name for path in out.parent.iterdir()] == ["drift.html"]
 
 
@@ -51,3 +55,11 @@ def test_failure_leaves_the_old_report(tmp_path):
     with pytest.raises(ToolError, match="cannot be written"):
         render_report(frame(50)[["age"]], frame(50)[["age"]], out)
     assert [path.name for path in tmp_path.iterdir()] == ["drift.html"]
+
+
+def test_text_is_a_category_however_many_values_it_has(tmp_path):
+    rows = pd.DataFrame({"plan": [f"plan {number}" for number in range(400)]})
+    render_report(rows, rows, tmp_path / "drift.html")
+    text = (tmp_path / "drift.html").read_text(encoding="utf-8")
+    assert "text content drift" not in text
+    assert "chi-square" in text

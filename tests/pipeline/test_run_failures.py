@@ -147,6 +147,7 @@ def test_a_stage_function_that_fails(bare: SmallProject, case: Case) -> None:
     tail = [line for line in error.context if line.startswith("| ")]
     if case.log:
         assert case.log in tail[-1]
+        assert "mlxkit" not in "".join(tail)
         assert error.context[-1] == f"log: {bare.root}/.mlx/logs/clean.log"
     else:
         assert tail == []

@@ -266,6 +266,11 @@ def test_production_takes_only_what_staging_has(bench: Bench) -> None:
             "'staging' takes only models that the commit holds",
             "run `git add dvc.lock && git commit -m 'Train the model'`",
         ),
+        (
+            replace(CLEAN, locked=False, commit=None),
+            "'staging' takes only models that a commit holds",
+            "run `git init && git add --all && git commit -m 'Start'`, then `mlx run --force`",
+        ),
     ],
 )
 def test_only_committed_work_goes_up(bench: Bench, provenance: Provenance, message: str, hint: str) -> None:

@@ -45,6 +45,12 @@ FILES = {
         "'rows.json' is neither CSV nor Parquet: its name ends in none of .csv, .csv.gz, .parquet",
         "save the table as CSV or Parquet",
     ),
+    "my folder/missing.csv": (None, "there is no file 'my folder/missing.csv'", "run `ls 'my folder'`"),
+    "binary.csv": (
+        b"a,b\n1,\0\x81\n",
+        "'binary.csv' is not UTF-8 text: byte 0x00 in line 2",
+        "run `file binary.csv`",
+    ),
     "latin.csv": (
         "a,b\n1,x\n2,\xe4\n".encode("latin-1"),
         "'latin.csv' is not UTF-8 text: byte 0xe4 in line 3",

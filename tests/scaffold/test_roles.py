@@ -139,7 +139,7 @@ def test_warnings(tmp_dir: TmpDir) -> None:
         "class 'rare' of 'Churn' has 2 rows only",
         "1 rows have no 'Churn' and are left out",
         "several columns hold dates ('a', 'b'); name one after --time to split the rows by it",
-        "1 rows repeat another row and are left out",
+        "one row repeats another row and is left out",
     )
 
 

@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 SAMPLE_ROWS = 5_000
 
 
-def render_report(current: DataFrame, reference: DataFrame, out: Path, *, seed: int = 0) -> None:
+def render_report(
+    current: DataFrame, reference: DataFrame, out: Path, *, max_share: float, seed: int = 0
+) -> None:
     """Write Evidently's drift report as one HTML file, on samples of at most `SAMPLE_ROWS` rows each.
 
-    It covers the columns, except dates, that both frames have values in. `out` is replaced in one step.
+    It covers the columns, except dates, that both frames have values in: numbers, and everything else as
+    categories. More than `max_share` of drifted columns is drift. `out` is replaced in one step.
 
     Raises:
         DataError: the frames share no column.
@@ -38,7 +41,7 @@ def render_report(current: DataFrame, reference: DataFrame, out: Path, *, seed: 
             "the new rows and the training rows share no column with values, so there is nothing to draw",
             hint="give a file with the columns of the training rows",
         )
-    _replace(out, _html(_plain(current[columns]), _plain(reference[columns])))
+    _replace(out, _html(_plain(current[columns]), _plain(reference[columns]), max_share))
 
 
 def _sample(rows: DataFrame, seed: int) -> DataFrame:
@@ -59,16 +62,21 @@ def _plain(rows: DataFrame) -> DataFrame:
     return rows.astype(dict.fromkeys(numbers, "float64")).rename(columns=str)
 
 
-def _html(current: DataFrame, reference: DataFrame) -> str:
+def _html(current: DataFrame, reference: DataFrame, max_share: float) -> str:
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("EVIDENTLY_DISABLE_TELEMETRY", "1")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            from evidently import Report
+            from evidently import DataDefinition, Dataset, Report
             from evidently.presets import DataDriftPreset
 
-            snapshot = Report([DataDriftPreset()]).run(current, reference)
+            numbers = [name for name in reference.columns if reference[name].dtype == "float64"]
+            others = [name for name in reference.columns if name not in numbers]
+            # Left to itself, Evidently takes a category of many values for prose, and leaves it undrawn.
+            kinds = DataDefinition(numerical_columns=numbers, categorical_columns=others)
+            frames = [Dataset.from_pandas(rows, kinds) for rows in (current, reference)]
+            snapshot = Report([DataDriftPreset(drift_share=max_share)]).run(*frames)
             return str(snapshot.get_html_str(as_iframe=False))
     except Exception as error:
         raise ToolError(

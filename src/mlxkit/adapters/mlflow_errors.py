@@ -15,7 +15,7 @@ def error_code(error: Exception) -> str:
 
 def is_foreign(error: Exception) -> bool:
     """Whether the error comes from the store: MLflow, its database, its server, the disk."""
-    if isinstance(error, OSError | sqlite3.Error):
+    if isinstance(error, OSError | sqlite3.Error) or _missing_driver(error):
         return True
     return any(
         cls.__module__.partition(".")[0]
@@ -29,7 +29,13 @@ def explained(error: Exception, doing: str, store: str, where: str) -> ToolError
 
     `where` is the database's path, or the server's address.
     """
-    text = without_password(" ".join(str(error).split()))
+    if driver := _missing_driver(error):
+        return ToolError(
+            f"cannot {doing}: the driver of this database is not installed",
+            context=[f"store: {store}", str(error)],
+            hint=f"run `pip install {driver}`",
+        )
+    text = without_password(_without_query(" ".join(str(error).split())))
     known = _REASONS.get(_symptom(text, error))
     context = [f"store: {store}", text[:500]]
     if known is None:
@@ -37,6 +43,20 @@ def explained(error: Exception, doing: str, store: str, where: str) -> ToolError
     reason, hint = known
     kind = LockTimeout if hint is _LOCKED else ToolError
     return kind(f"cannot {doing}: {reason}", context=context, hint=hint.format(store=store, where=where))
+
+
+_DRIVERS = {
+    "psycopg": "'psycopg[binary]'",
+    "psycopg2": "psycopg2-binary",
+    "MySQLdb": "mysqlclient",
+    "pymysql": "pymysql",
+    "pyodbc": "pyodbc",
+}
+"""Module that SQLAlchemy imports for a kind of database, and the distribution that has it."""
+
+
+def _missing_driver(error: Exception) -> str:
+    return _DRIVERS.get(error.name or "", "") if isinstance(error, ModuleNotFoundError) else ""
 
 
 _LOCKED = "close what uses '{where}' and try again"
@@ -79,6 +99,12 @@ def _symptom(text: str, error: Exception) -> str:
         if any(sign in lower for sign in signs):
             return symptom
     return "permission" if isinstance(error, PermissionError) else ""
+
+
+def _without_query(text: str) -> str:
+    """Leave out the SQL and its values, which SQLAlchemy appends to what the database said."""
+    text = text.partition(" [SQL: ")[0]
+    return re.sub(r"^\(raised as a result of Query-invoked autoflush;[^)]*\) ", "", text)
 
 
 def without_password(text: str) -> str:

@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import re
+import shlex
 import signal
 import sys
 import traceback
@@ -126,10 +127,20 @@ def _call(arguments: list[str]) -> int:
         sys.stderr = stderr
         options.current.on_start = options.nothing
     text = usage.getvalue()
+    if misplaced := re.search(r"No such option: (--json|--quiet|-q|--debug)\b", text):
+        raise _misplaced(misplaced[1], arguments)
     if code == Exit.USAGE and "Error: " in text:
         raise UsageError(_usage_message(text), hint=f"run `{_usage_help(text, arguments)}`")
     stderr.write(text)
     return code
+
+
+def _misplaced(option: str, arguments: list[str]) -> UsageError:
+    """Explain an option that every command has and `mlx` itself has not."""
+    rest = [argument for argument in arguments if argument != option]
+    named = any(not argument.startswith("-") for argument in rest)
+    command = shlex.join(["mlx", *rest, option]) if named else "mlx --help"
+    return UsageError(f"'{option}' goes after the command", hint=f"run `{command}`")
 
 
 def _usage_message(text: str) -> str:

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from mlxkit.monitoring.drift import ColumnDrift, DriftReport
 
 _SHOWN = 15
+_NAMED = 5
 _PROBLEMS = {
-    "gone": "is gone",
-    "all_missing": "has no values",
-    "not_numeric": "holds text where numbers were",
-    "not_dates": "holds text where dates were",
-    "new": "is new, and not used",
+    "gone": "gone",
+    "all_missing": "without any value",
+    "not_numeric": "text where numbers were",
+    "not_dates": "text where dates were",
+    "new": "not among the training rows, and not used",
 }
 
 
@@ -47,6 +48,11 @@ def register(app: typer.Typer) -> None:
         checked = check_champion(load(session.root), data, environment=env, report=report)
         found, error = checked.drift, checked.report_error
         drawn = report if error is None else None
+        if checked.other_rows:
+            session.output.warn(
+                f"the report shows the training rows that are here now; version {found.model_version} "
+                "was trained on others"
+            )
         if found.verdict == "drift" and error is None:
             error = Refused(_share(found), hint="look at the data, or train on it: run `mlx run`")
         session.output.answer(
@@ -80,23 +86,37 @@ def _lines(session: Session, found: DriftReport, report: Path | None) -> list[st
         ]
         for column in shown
     ]
-    lines = out.table(["column", "verdict", "measure", "score", "limit", "remark"], rows, right=(3, 4))
+    headers = ["column", "verdict", "measure", "score", "limit"]
+    if any(row[-1] for row in rows):
+        headers.append("remark")
+    lines = out.table(headers, [row[: len(headers)] for row in rows], right=(3, 4))
     if len(ordered) > len(shown):
         lines.append(f"... and {len(ordered) - len(shown)} more that did not drift (--json lists all)")
-    problems = [f"'{p.column}' {_PROBLEMS[p.problem]}" for p in found.schema]
     verdict = {
         "none": out.style("no drift", "green"),
         "drift": out.style("drift", "red"),
         "unknown": out.style("cannot tell", "yellow"),
     }[found.verdict]
-    subject = f"{found.rows} rows against the training rows of version {found.model_version}"
-    lines += ["", *(f"note: {problem}" for problem in problems), f"{verdict}: {_share(found)}, {subject}"]
+    rows_read = "1 row" if found.rows == 1 else f"{found.rows} rows"
+    subject = f"{rows_read} against version {found.model_version}"
+    lines += ["", *_notes(found), f"{verdict}: {_share(found)}; {subject}"]
     return [*lines, f"report: {report}"] if report is not None else lines
 
 
 def _share(found: DriftReport) -> str:
     counted = [column for column in found.columns if column.counted]
     return f"{sum(c.drifted for c in counted)} of {len(counted)} columns drifted ({found.share:.0%})"
+
+
+def _notes(found: DriftReport) -> list[str]:
+    """Say each problem once, with the first columns that have it."""
+    notes = []
+    for problem, text in _PROBLEMS.items():
+        names = [f"'{entry.column}'" for entry in found.schema if entry.problem == problem]
+        more = [f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else []
+        if names:
+            notes.append(f"note: {text}: {', '.join([*names[:_NAMED], *more])}")
+    return notes
 
 
 def _excess(column: ColumnDrift) -> float:

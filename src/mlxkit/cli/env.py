@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
             [
                 e.name,
                 "*" if e.name == chosen.environment.name else "",
-                e.tracking or "the store in the project's root",
+                e.tracking or "in the project",
                 e.requires or "",
                 e.branch or "",
                 "committed only" if is_strict(project, e) else "anything",

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from mlxkit.project.models import Task
 
 
+TASKS = ("classification", "regression")
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
 
@@ -48,15 +51,18 @@ def register(app: typer.Typer) -> None:
         """
         from mlxkit.errors import UsageError
         from mlxkit.pipeline.create import create
+        from mlxkit.project.suggestions import closest, did_you_mean
         from mlxkit.scaffold.request import Request
 
         del yes
-        if task not in (None, "classification", "regression"):
-            raise UsageError(f"there is no task '{task}'", hint="use classification or regression")
         columns = tuple(part.strip() for text in drop or () for part in text.split(",") if part.strip())
         request = Request(
             Path(name), data, target, cast("Task | None", task), time, key, positive, columns, template
         )
+        if task not in (None, *TASKS):
+            close = closest(task, TASKS)
+            hint = request.hint(task=close) if close else "use classification or regression"
+            raise UsageError(f"there is no task '{task}'{did_you_mean(task, TASKS)}", hint=hint)
         created = create(request)
         session.output.answer(_document(created), lambda: _lines(session, created))
 

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlxkit.adapters import mlflow_registry
 from mlxkit.errors import DataError, MlxError, UsageError
+from mlxkit.evaluation.columns import coerce
+from mlxkit.evaluation.training_rows import TRAINING_ROWS_FILE, TrainingRows, fingerprint
 from mlxkit.monitoring.drift import DriftReport, drift
 from mlxkit.pipeline.formats import load_table
 from mlxkit.pipeline.model_stages import training_rows_path
 from mlxkit.registry.workspace import environment_of, store_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import pandas as pd
 
+    from mlxkit.evaluation.columns import ColumnKind
     from mlxkit.project.models import Project
 
 
 @dataclass(frozen=True)
 class Checked:
-    """The verdict, and why the report that was asked for could not be drawn, None when it was."""
+    """The verdict, and what there is to say of the report that was asked for.
+
+    Attributes:
+        report_error: why it could not be drawn, None when it was.
+        other_rows: whether it shows other training rows than the champion's, which the workspace has no more.
+    """
 
     drift: DriftReport
     report_error: MlxError | None = None
+    other_rows: bool = False
 
 
 def check_champion(
@@ -39,9 +50,7 @@ def check_champion(
     """
     chosen = environment_of(project, environment)
     store = store_of(project, chosen)
-    rows: pd.DataFrame = load_table(data)
-    if rows.empty:
-        raise DataError(f"'{data}' has no rows", hint="name a file with new rows")
+    rows = _new_rows(data)
     champion = mlflow_registry.champion(store, project.name, chosen.name)
     if champion is None:
         command = "mlx promote" if environment is None else f"mlx promote --to {chosen.name}"
@@ -54,23 +63,61 @@ def check_champion(
         model_version=champion.version,
         time=project.time,
     )
-    return Checked(result, _draw(project, rows, report) if report is not None else None)
+    return Checked(result) if report is None else _draw(project, rows, directory, result, report)
 
 
-def _draw(project: Project, rows: pd.DataFrame, report: Path) -> MlxError | None:
-    """Write the report; a failure comes back, because it must not hide the verdict."""
+def _new_rows(data: Path) -> pd.DataFrame:
+    """Read the file with the new rows; whatever is wrong with it is a matter of this file, not of a stage."""
+    if data.is_dir():
+        raise DataError(f"'{data}' is a folder", hint="name one file with new rows in it")
+    if not data.exists():
+        raise DataError(f"there is no file '{data}'", hint=f"run `ls {shlex.quote(str(data.parent))}`")
+    try:
+        rows: pd.DataFrame = load_table(data)
+    except DataError as error:
+        hint = "give a CSV, Parquet or JSON file with the columns of the raw data"
+        raise DataError(error.message, hint=hint, context=error.context) from error
+    if rows.empty:
+        raise DataError(f"'{data}' has no rows", hint="name a file with new rows")
+    return rows
+
+
+def _draw(project: Project, rows: pd.DataFrame, champion: Path, result: DriftReport, report: Path) -> Checked:
+    """Draw the columns that count; a failure comes back, because it must not hide the verdict."""
     from mlxkit.adapters.evidently import render_report
 
     train = project.train_stage
     path = training_rows_path(train.inputs) if train is not None else None
     if path is None or not (project.root / path).exists():
-        return DataError(
+        missing = DataError(
             "the training rows, which the report shows beside the new ones, are not here",
             context=[path] if path else [],
             hint="run `mlx run`",
         )
+        return Checked(result, missing)
+    counted = {column.column: column.kind for column in result.columns if column.counted}
     try:
-        render_report(rows, load_table(project.root / path), report)
+        reference: pd.DataFrame = load_table(project.root / path)
+        current, known = (_as_profiled(frame, counted) for frame in (rows, reference))
+        render_report(current, known, report, max_share=project.drift.max_share)
+        return Checked(result, other_rows=not _trained_on(champion, reference))
     except MlxError as error:
-        return error
-    return None
+        return Checked(result, error)
+
+
+def _as_profiled(rows: pd.DataFrame, kinds: Mapping[str, ColumnKind]) -> pd.DataFrame:
+    """Return the columns of these names that the rows have, each as its kind."""
+    import pandas as pd
+
+    return pd.DataFrame({name: coerce(rows[name], kind) for name, kind in kinds.items() if name in rows})
+
+
+def _trained_on(champion: Path, rows: pd.DataFrame) -> bool:
+    """Whether these are the rows that the champion was trained on, as far as its fingerprint tells."""
+    file = champion / TRAINING_ROWS_FILE
+    if not file.is_file():
+        return True
+    seen = TrainingRows.from_json(file.read_bytes())
+    if not set(seen.columns) <= set(rows.columns):
+        return False
+    return fingerprint(rows, columns=seen.columns).to_json() == seen.to_json()

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame, Series
 
+    from mlxkit.evaluation.columns import ColumnKind
+
 Verdict = Literal["none", "drift", "unknown"]
 Role = Literal["input", "target", "prediction"]
 Measure = Literal["wasserstein", "changed_share", "jensen_shannon", "missing_share", "gone"]
@@ -62,7 +64,7 @@ class ColumnDrift:
     """
 
     column: str
-    kind: str
+    kind: ColumnKind
     measure: Measure
     score: float
     threshold: float

@@ -211,7 +211,9 @@ def call_user_function(function: Callable[..., Any], arguments: Mapping[str, Any
     except MlxError:
         raise
     except Exception as error:
-        print(traceback.format_exc(), file=sys.stderr)  # noqa: T201 - stderr is the stage's log here
+        users = error.__traceback__ and error.__traceback__.tb_next  # it begins where mlx's own code ends
+        lines = traceback.format_exception(type(error), error, users)
+        print("".join(lines), file=sys.stderr)  # noqa: T201 - stderr is the stage's log here
         text = str(error)
         raise StageFailed(
             f"'{command.call}' raised {type(error).__name__}" + (f": {text}" if text else ""),

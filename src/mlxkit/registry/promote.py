@@ -152,8 +152,14 @@ def _check_provenance(case: _Case, provenance: Provenance) -> None:
             context=["the model's run was made with changes that are in no commit"],
             hint="run `git commit -a && mlx run --force`",
         )
+    if provenance.commit is None:
+        raise Refused(
+            f"'{name}' takes only models that a commit holds",
+            context=["this project has no commit"],
+            hint="run `git init && git add --all && git commit -m 'Start'`, then `mlx run --force`",
+        )
     if not provenance.locked:
-        commit = (provenance.commit or "HEAD")[:12]
+        commit = provenance.commit[:12]
         raise Refused(
             f"'{name}' takes only models that the commit holds",
             context=[f"the dvc.lock of {commit} does not name this model"],

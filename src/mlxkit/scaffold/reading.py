@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -57,7 +58,7 @@ def _suffix(path: Path) -> Suffix:
     if path.is_dir():
         raise DataError(f"'{path}' is a folder", hint="name one CSV or Parquet file in it")
     if not path.exists():
-        raise DataError(f"there is no file '{path}'", hint=f"run `ls {path.parent}`")
+        raise DataError(f"there is no file '{path}'", hint=f"run `ls {_quoted(path.parent)}`")
     for suffix in SUFFIXES:
         if path.name.lower().endswith(suffix):
             return suffix
@@ -77,7 +78,7 @@ def _content(path: Path, suffix: Suffix) -> bytes:
             content = gzip.decompress(content)
     except (OSError, EOFError) as error:
         raise DataError(
-            f"'{path}' cannot be read: {_first_line(error)}", hint=f"run `file {path}`"
+            f"'{path}' cannot be read: {_first_line(error)}", hint=f"run `file {_quoted(path)}`"
         ) from error
     if not content.strip():
         raise DataError(f"'{path}' is empty", hint="use a file with a header row and data rows")
@@ -90,7 +91,7 @@ def _read_parquet(path: Path, content: bytes) -> pd.DataFrame:
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(
             f"'{path}' is no Parquet file, or a damaged one",
-            hint=f"run `file {path}`",
+            hint=f"run `file {_quoted(path)}`",
             context=(_first_line(error),),
         ) from error
 
@@ -113,14 +114,24 @@ def _read_csv(path: Path, content: bytes) -> pd.DataFrame:
     return frame
 
 
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
+
+
 def _check_text(path: Path, content: bytes) -> None:
+    if b"\0" in content:
+        line = content.count(b"\n", 0, content.index(b"\0")) + 1
+        raise DataError(
+            f"'{path}' is not UTF-8 text: byte 0x00 in line {line}", hint=f"run `file {_quoted(path)}`"
+        )
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
+        converted = f"utf8_{path.name.removesuffix('.gz')}"
         raise DataError(
             f"'{path}' is not UTF-8 text: byte 0x{content[error.start]:02x} in line {line}",
-            hint=f"run `iconv -f WINDOWS-1252 -t UTF-8 {path} > utf8_{path.name.removesuffix('.gz')}`",
+            hint=f"run `iconv -f WINDOWS-1252 -t UTF-8 {_quoted(path)} > {shlex.quote(converted)}`",
         ) from error
 
 

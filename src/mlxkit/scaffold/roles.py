@@ -119,6 +119,8 @@ def _column(name: str, content: Content, role: Role, why: str) -> Column:
 def _repeated_rows(frame: pd.DataFrame, contents: Mapping[str, Content]) -> tuple[str, ...]:
     comparable = [name for name, content in contents.items() if content.kind != "unsupported"]
     repeated = int(frame.duplicated(subset=comparable).sum())
+    if repeated == 1:
+        return ("one row repeats another row and is left out",)
     return (f"{repeated} rows repeat another row and are left out",) if repeated else ()
 
 
