@@ -523,7 +523,7 @@ def test_a_dvc_command_that_goes_on_is_waited_for(
     from mlxkit.adapters.dvc import Dvc
 
     name = put(cache, "1")
-    monkeypatch.setattr("mlxkit.adapters.dvc.LOCK_DEADLINE_SECONDS", 0.1)
+    monkeypatch.setattr("mlxkit.adapters.dvc_locks.LOCK_DEADLINE_SECONDS", 0.1)
     other = Dvc(cache.root)
     with other.exclusive(), pytest.raises(LockTimeout, match="another DVC command does not end"):
         gc(cache.root, older_than=0, delete=True)

@@ -67,7 +67,7 @@ def test_dvc_reads_and_does_not_write_what_a_stage_is_making(small: SmallProject
 def test_a_stage_that_dvc_runs_is_waited_for(
     small: SmallProject, other: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlxkit.adapters.dvc.LOCK_DEADLINE_SECONDS", 0.3)
+    monkeypatch.setattr("mlxkit.adapters.dvc_locks.LOCK_DEADLINE_SECONDS", 0.3)
     locked_by(small, other.pid, "build/clean.json")
     events: list[Event] = []
     error = small.run("clean", events=events.append).error

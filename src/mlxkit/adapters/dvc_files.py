@@ -1,0 +1,140 @@
+"""dvc.yaml, dvc.lock and `.dvc` files through DVC's own classes: read once, written in one step.
+
+DVC reads both files anew for every stage, truncates what it writes, and writes all of dvc.lock, which takes
+long when there are many stages. Here what has not changed is not read again, and of dvc.lock one entry is
+written anew, with the bytes that DVC would write.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from mlxkit.project.files import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DVC_FILE, LOCK_FILE = "dvc.yaml", "dvc.lock"
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class StageFiles:
+    """The files of one project that say what its stages are, and what they last were."""
+
+    def __init__(self, repo: Any, root: Path) -> None:
+        self._repo = repo
+        self._pipeline, self._lock = root / DVC_FILE, root / LOCK_FILE
+        self._root = root
+        self._file: Any = None
+        self._seen: tuple[object, object] = (None, None)
+
+    def stage(self, name: str) -> Any:
+        """Return a stage of dvc.yaml, filled with what dvc.lock records, as a new object."""
+        return self._read().stages[name]
+
+    def data(self, dvc_file: str) -> Any:
+        """Return what a `.dvc` file describes; its path is relative to the root."""
+        return self._repo.stage.load_one(path=str(self._root / dvc_file))
+
+    def save(self, stage: Any) -> None:
+        """Save what a stage read and made: in the cache, the run cache, and dvc.lock or its `.dvc` file."""
+        from dvc.dvcfile import SingleStageFile
+        from dvc.stage import PipelineStage
+
+        stage.save()
+        stage.commit()
+        if isinstance(stage, PipelineStage):
+            self._save_entry(stage)
+        else:
+            self._dump(stage, Path(stage.path), SingleStageFile, verify=False)
+
+    def _read(self) -> Any:
+        """Return DVC's object for dvc.yaml; of both files only what changed is read again."""
+        from dvc.dvcfile import load_file
+
+        seen = _signature(self._pipeline), _signature(self._lock)
+        if seen != self._seen:
+            known, same_pipeline = self._file, seen[0] == self._seen[0]
+            self._file = load_file(self._repo, str(self._pipeline))
+            if known is not None and same_pipeline:
+                self._file.contents = known.contents
+            self._seen = seen
+        return self._file
+
+    def _save_entry(self, stage: Any) -> None:
+        """Replace the entry of a stage in dvc.lock."""
+        from dvc.dvcfile import Lockfile
+        from dvc.stage.serialize import to_lockfile
+
+        locked = self._read().lockfile_contents
+        entry = to_lockfile(stage)
+        text = with_entry(_text(self._lock), stage.name, entry)
+        if text is None:
+            self._dump(stage, self._lock, Lockfile)
+            return
+        write_atomically(self._lock, text.encode())
+        known = self._read()  # to DVC the file has changed, and to us it is known
+        known.lockfile_contents = {"schema": "2.0", **locked, "stages": {**locked.get("stages", {}), **entry}}
+
+    def _dump(self, stage: Any, file: Path, kind: Any, **options: bool) -> None:
+        """Replace a file in one step by what DVC would write."""
+        with TemporaryDirectory(dir=self._repo.tmp_dir) as folder:
+            copy = Path(folder, file.name)
+            if file.exists():
+                copy.write_bytes(file.read_bytes())
+            kind(self._repo, os.fspath(copy), **options).dump(stage)
+            write_atomically(file, copy.read_bytes())
+
+
+def with_entry(text: str, name: str, entry: Mapping[str, Any]) -> str | None:
+    """Return the text of a dvc.lock with a stage's entry replaced or added, as DVC would write it.
+
+    `entry` maps the stage's name to its content. None when the text is not as DVC writes it, because somebody
+    has edited it: then DVC itself has to keep what they wrote.
+    """
+    if not text:
+        return _dumped({"schema": "2.0", "stages": dict(entry)})
+    lines = text.splitlines(keepends=True)
+    if lines[:2] != ["schema: '2.0'\n", "stages:\n"] or not text.endswith("\n") or "#" in text:
+        return None
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+    except yaml.YAMLError:
+        return None
+    if root is None or len(root.value) != 2 or not isinstance(root.value[1][1], yaml.MappingNode):
+        return None
+    keys = [key for key, _ in root.value[1][1].value]
+    if any(key.start_mark.column != 2 for key in keys):
+        return None
+    starts = {key.value: key.start_mark.line for key in keys}
+    ends = dict(zip(starts, [*list(starts.values())[1:], len(lines)], strict=True))
+    start = starts.get(name, len(lines))
+    block = _dumped({"stages": dict(entry)}).partition("\n")[2]
+    return "".join([*lines[:start], block, *lines[ends.get(name, len(lines)) :]])
+
+
+def _dumped(data: Mapping[str, Any]) -> str:
+    from dvc.utils.serialize import dumps_yaml
+
+    return str(dumps_yaml(data))
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_bytes().decode()
+    except FileNotFoundError:
+        return ""
+
+
+def _signature(file: Path) -> object:
+    """Return what changes whenever a file is replaced or written; None where there is none."""
+    try:
+        info = file.stat()
+    except FileNotFoundError:
+        return None
+    return info.st_ino, info.st_size, info.st_mtime_ns
