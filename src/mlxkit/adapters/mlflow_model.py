@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 MLMODEL = "MLmodel"
 EXAMPLE_ROWS = 5
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where PyYAML has it
 _OF_ONE_SAVE = ("artifact_path", "model_id", "model_uuid", "run_id", "utc_time_created")
 
 
@@ -159,7 +160,7 @@ def read_mlmodel(directory: Path) -> dict[str, Any]:
     """Return the content of the directory's `MLmodel` file; UsageError when there is none."""
     path = directory / MLMODEL
     try:
-        return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return dict(yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER))
     except FileNotFoundError:
         raise UsageError(
             f"there is no model in '{directory}'", context=[f"'{path}' does not exist"], hint="run `mlx run`"
