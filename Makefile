@@ -23,6 +23,10 @@ demo: $(INSTALLED) ## make a project in demo/ and take a model through its whole
 test: $(INSTALLED_DEV) ## run the tests; ARGS="tests/pipeline -k lock" picks some
 	$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: torch
+torch: $(INSTALLED_DEV) ## add PyTorch for its tests, several GB where pip takes the build with CUDA
+	$(PIP) install --constraint constraints.txt --group torch
+
 .PHONY: check
 check: $(INSTALLED_DEV) ## run the pre-commit hooks, the type checker and the import contracts
 	$(BIN)/python -m pre_commit run --all-files --show-diff-on-failure
@@ -38,9 +42,10 @@ constraints: ## renew constraints.txt from the newest versions that resolve toge
 	rm -rf build/constraints
 	$(PYTHON) -m venv build/constraints/venv
 	build/constraints/venv/bin/python -m pip install --quiet --upgrade pip
-	build/constraints/venv/bin/python -m pip install --quiet --editable . --group dev
+	build/constraints/venv/bin/python -m pip install --quiet --editable . --group dev --group torch
 	sed -n '/^#/p' constraints.txt > build/constraints/new.txt
 	build/constraints/venv/bin/python -m pip freeze --all --exclude mlxkit --exclude setuptools \
+	  | sed 's/+cpu$$//' | grep -v '^nvidia-\|^cuda-\|^triton=' \
 	  | grep -E '^[A-Za-z0-9._-]+==[A-Za-z0-9.!_-]+$$' | LC_ALL=C sort -f >> build/constraints/new.txt
 	mv build/constraints/new.txt constraints.txt
 	rm -rf build/constraints

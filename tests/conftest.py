@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import re
@@ -25,6 +26,9 @@ else:
     ConcretePath = type(Path())
 
 Tree = Mapping[str, "str | bytes | list[Any] | Tree"]
+
+# Read before the environment is closed off.
+IN_CI = bool(os.environ.get("CI"))
 
 # Whatever of the developer's own settings could change what a test sees.
 FOREIGN = re.compile(
@@ -89,6 +93,20 @@ def _same_process_state() -> Iterator[None]:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+
+
+@pytest.fixture(scope="session")
+def need() -> Callable[[str], None]:
+    """Skip a test whose library is not installed here: `need("torch")`. In CI, none may be missing."""
+
+    def check(library: str) -> None:
+        if importlib.util.find_spec(library) is None:
+            if IN_CI:
+                pytest.fail(f"CI must test with '{library}', which is not installed")
+            how = "run `make torch`" if library == "torch" else "run `make setup`"
+            pytest.skip(f"'{library}' is not installed: {how}")
+
+    return check
 
 
 class TmpDir(ConcretePath):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import sys
 from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.errors import StageFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
 _LIBRARIES = ("mlflow", "numpy", "pandas", "scikit-learn")
+_USUAL_MODULES = {"cloudpickle", "mlflow", "mlxkit", "numpy", "pandas", "scipy", "skops", "sklearn"}
 _ACCEPTED = "a scikit-learn estimator, an XGBoost, LightGBM or PyTorch model, or an mlflow.pyfunc.PythonModel"
 
 
@@ -64,24 +67,23 @@ def _name(cls: type) -> str:
 
 def _save_sklearn(model: Any, directory: Path, common: dict[str, Any]) -> None:
     from mlflow import sklearn
+    from sklearn.dummy import DummyRegressor
 
-    from mlxkit.adapters import skops_archive
+    from mlxkit.adapters import skops_archive, stable_pickle
 
+    stored: skops_archive.Archive | stable_pickle.Pickled
     try:
-        archive = skops_archive.dump(model)
+        stored = skops_archive.dump(model)
+        library, file, types = "skops", "model.skops", list(stored.types)
     except skops_archive.Unsupported:
-        common["pip_requirements"] += _pinned(["cloudpickle"])
-        sklearn.save_model(model, str(directory), serialization_format="cloudpickle", **common)
-        return
-    common["pip_requirements"] += _pinned(["skops", *_distributions(archive.modules)])
+        stored = stable_pickle.dump(model)
+        library, file, types = "cloudpickle", "model.pkl", None
+    common["pip_requirements"] += _pinned([library, *_distributions(stored.modules)])
+    # MLflow would write the model once more, and read it back. All that it asks of it is a `predict`.
     sklearn.save_model(
-        model,
-        str(directory),
-        serialization_format="skops",
-        skops_trusted_types=list(archive.types),
-        **common,
+        DummyRegressor(), str(directory), serialization_format=library, skops_trusted_types=types, **common
     )
-    (directory / "model.skops").write_bytes(archive.content)
+    (directory / file).write_bytes(stored.content)
 
 
 def _save_xgboost(model: Any, directory: Path, common: dict[str, Any]) -> None:
@@ -93,35 +95,42 @@ def _save_xgboost(model: Any, directory: Path, common: dict[str, Any]) -> None:
 def _save_lightgbm(model: Any, directory: Path, common: dict[str, Any]) -> None:
     from mlflow import lightgbm
 
-    from mlxkit.adapters import skops_archive
-
-    common["pip_requirements"] += _pinned(["skops"])
     lightgbm.save_model(model, str(directory), **common)
-    archive = directory / "model.skops"
-    if archive.exists():
-        archive.write_bytes(skops_archive.normalised(archive.read_bytes()))
 
 
 def _save_torch(model: Any, directory: Path, common: dict[str, Any]) -> None:
     from mlflow import pytorch
 
-    # The other format traces the model with tensors of one shape, and takes no signature of columns.
-    pytorch.save_model(model, str(directory), serialization_format="pickle", **common)
+    from mlxkit.adapters.stable_pickle import Pickler
+
+    # MLflow writes the name down, and reads with the module of that name.
+    module = SimpleNamespace(__name__="mlflow.pytorch.pickle_module", Pickler=Pickler)
+    # MLflow cannot load a GPU's model where there is no GPU. The traced format fixes the shape of a batch,
+    # and takes no signature of columns.
+    pytorch.save_model(
+        model.cpu(), str(directory), serialization_format="pickle", pickle_module=module, **common
+    )
 
 
 def _save_pyfunc(model: Any, directory: Path, common: dict[str, Any]) -> None:
     from mlflow import pyfunc
 
+    from mlxkit.adapters import stable_pickle
+
+    stored = stable_pickle.dump(model)
+    common["pip_requirements"] += _pinned(_distributions(stored.modules))
     pyfunc.save_model(str(directory), python_model=model, **common)
+    if (directory / "python_model.pkl").exists():  # it has another name where MLflow is told to compress it
+        (directory / "python_model.pkl").write_bytes(stored.content)
 
 
 _FLAVORS = (
     Flavor("mlflow.pyfunc.model", ("PythonModel",), "cloudpickle", _save_pyfunc),
     Flavor("xgboost.core", ("Booster",), "xgboost", _save_xgboost),
-    Flavor("xgboost.sklearn", ("XGBModel",), "xgboost", _save_xgboost, estimator=True),
     Flavor("lightgbm.basic", ("Booster",), "lightgbm", _save_lightgbm),
-    Flavor("lightgbm.sklearn", ("LGBMModel",), "lightgbm", _save_lightgbm, estimator=True),
     Flavor("torch.nn.modules.module", ("Module",), "torch", _save_torch),
+    # Estimators of XGBoost and LightGBM too: MLflow's own flavors for them forget parameters such as
+    # `missing`, and refuse an objective or a subclass of the project.
     Flavor("sklearn.base", ("BaseEstimator",), "sklearn", _save_sklearn, estimator=True),
 )
 
@@ -131,17 +140,32 @@ def _pinned(libraries: Iterable[str]) -> list[str]:
     pinned = set()
     for library in libraries:
         try:
-            pinned.add(f"{library}=={importlib.metadata.version(library)}")
+            version = importlib.metadata.version(library)
         except importlib.metadata.PackageNotFoundError:
             continue
+        pinned.add(f"{library}=={version.partition('+')[0]}")  # 2.13.0+cpu is a build that no index may have
     return sorted(pinned)
 
 
 def _distributions(modules: Iterable[str]) -> list[str]:
     """Return the distributions that hold top-level modules beyond the ones every model needs."""
-    usual = {"sklearn", "numpy", "pandas", "scipy", "skops", *sys.stdlib_module_names}
-    further = set(modules) - usual
-    if not further:
-        return []
-    owners = importlib.metadata.packages_distributions()
-    return [name for module in further for name in owners.get(module, [])]
+    further = set(modules) - _USUAL_MODULES - sys.stdlib_module_names
+    return [name for module in sorted(further) if _is_installed(module) for name in _owners(module)]
+
+
+def _is_installed(module: str) -> bool:
+    """Whether a module was installed; the project's own travel with the model."""
+    spec = importlib.util.find_spec(module)
+    places = [] if spec is None else [spec.origin or "", *(spec.submodule_search_locations or ())]
+    return any({"site-packages", "dist-packages"} & set(Path(place).parts) for place in places)
+
+
+def _owners(module: str) -> list[str]:
+    """Return the distributions that hold a module: by its name, else after a look into all."""
+    try:
+        files = importlib.metadata.distribution(module).read_text("RECORD") or ""
+    except importlib.metadata.PackageNotFoundError:
+        files = ""
+    if any(line.startswith((f"{module}/", f"{module}.py,")) for line in files.splitlines()):
+        return [module]
+    return importlib.metadata.packages_distributions().get(module, [])

@@ -1,7 +1,6 @@
 """A model as an MLflow model directory that is the same, byte by byte, whenever the model is.
 
-scikit-learn models are stored by skops; where it cannot, by cloudpickle, whose bytes are the same only as
-far as pickling is.
+Estimators are stored by skops; where it cannot, by cloudpickle. Both are made to write the same for the same.
 """
 
 from __future__ import annotations
@@ -10,24 +9,27 @@ import json
 import pickle
 import shutil
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from mlxkit.adapters import run_traces
 from mlxkit.adapters.mlflow_flavors import flavor_of, type_name
 from mlxkit.adapters.mlflow_store import quiet
 from mlxkit.adapters.model_code import own_code
 from mlxkit.errors import StageFailed, ToolError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pandas import DataFrame
 
 MLMODEL = "MLmodel"
 EXAMPLE_ROWS = 5
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where PyYAML has it
 _OF_ONE_SAVE = ("artifact_path", "model_id", "model_uuid", "run_id", "utc_time_created")
 
 
@@ -55,8 +57,7 @@ def save_model(
         StageFailed: the model is of a type that MLflow's flavors here do not cover, or cannot be stored.
     """
     flavor = flavor_of(model)
-    # Autologging notes its run in the estimator, and no two trainings would give the same bytes.
-    getattr(model, "__dict__", {}).pop("_mlflow_run_id", None)
+    run_traces.erase(model)
     made = directory.with_name(f".{directory.name}.new")
     shutil.rmtree(made, ignore_errors=True)
     with quiet():
@@ -69,7 +70,8 @@ def save_model(
             "pip_requirements": flavor.requirements(),
         }
         try:
-            flavor.save(model, made, common)
+            with run_traces.fixed_generator(), _requirements_unchecked():
+                flavor.save(model, made, common)
         except Exception as error:  # a library's save raises whatever the model's own methods raise
             shutil.rmtree(made, ignore_errors=True)
             raise _not_stored(model, error) from error
@@ -94,10 +96,25 @@ def predictor(model: object) -> Any:
 
         directory = Path(folder, "model")
         try:
-            flavor.save(model, directory, {"pip_requirements": flavor.requirements()})
-            return pyfunc.load_model(str(directory))
+            with _requirements_unchecked():
+                flavor.save(model, directory, {"pip_requirements": flavor.requirements()})
+            return pyfunc.load_model(str(directory), suppress_warnings=True)
         except Exception as error:  # a library's save raises whatever the model's own methods raise
             raise _not_stored(model, error) from error
+
+
+@contextmanager
+def _requirements_unchecked() -> Iterator[None]:
+    """Keep MLflow from comparing requirements with every installed file: they are what is installed."""
+    from mlflow.utils import environment
+
+    names, check = vars(environment), "warn_dependency_requirement_mismatches"
+    before = names.get(check)
+    names[check] = lambda requirements: None
+    try:
+        yield
+    finally:
+        names[check] = before
 
 
 def _not_stored(model: object, error: Exception) -> StageFailed:
@@ -109,7 +126,7 @@ def _not_stored(model: object, error: Exception) -> StageFailed:
 
 
 def load_model(directory: Path) -> Any:
-    """Load the model: estimators of scikit-learn, XGBoost and LightGBM themselves, others as MLflow's pyfunc.
+    """Load the model: an estimator itself, any other as MLflow's pyfunc.
 
     The model finds the code that travelled with it, whatever version of that code the project has now.
 
@@ -122,17 +139,9 @@ def load_model(directory: Path) -> Any:
         with quiet(), own_code(directory / "code"):
             if "sklearn" in flavors:
                 return _load_sklearn(directory, flavors["sklearn"])
-            if _is_estimator(flavors.get("xgboost")):
-                from mlflow import xgboost
-
-                return xgboost.load_model(str(directory))
-            if _is_estimator(flavors.get("lightgbm")):
-                from mlflow import lightgbm
-
-                return lightgbm.load_model(str(directory))
             from mlflow import pyfunc
 
-            return pyfunc.load_model(str(directory))
+            return pyfunc.load_model(str(directory), suppress_warnings=True)
     except Exception as error:  # unpickling runs the model's own code
         raise ToolError(
             f"cannot load the model in '{directory}'",
@@ -151,7 +160,7 @@ def read_mlmodel(directory: Path) -> dict[str, Any]:
     """Return the content of the directory's `MLmodel` file; UsageError when there is none."""
     path = directory / MLMODEL
     try:
-        return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return dict(yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER))
     except FileNotFoundError:
         raise UsageError(
             f"there is no model in '{directory}'", context=[f"'{path}' does not exist"], hint="run `mlx run`"
@@ -164,18 +173,13 @@ def write_mlmodel(directory: Path, content: Mapping[str, Any]) -> None:
     (directory / MLMODEL).write_text(text, encoding="utf-8")
 
 
-def _is_estimator(flavor: Mapping[str, Any] | None) -> bool:
-    """Whether a flavor holds an estimator; a plain booster's own `predict` takes no rows."""
-    return flavor is not None and not str(flavor.get("model_class", "")).endswith(".Booster")
-
-
 def _load_sklearn(directory: Path, flavor: Mapping[str, Any]) -> Any:
     path = directory / flavor["pickled_model"]
     match flavor.get("serialization_format", "pickle"):
         case "skops":
-            import skops.io
+            from mlxkit.adapters import skops_archive
 
-            return skops.io.load(path, trusted=flavor.get("skops_trusted_types"))
+            return skops_archive.load(path, trusted=flavor.get("skops_trusted_types") or ())
         case _:
             return pickle.loads(path.read_bytes())
 

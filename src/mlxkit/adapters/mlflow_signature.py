@@ -19,7 +19,7 @@ def signature(rows: pd.DataFrame, predictions: Any) -> ModelSignature:
 
     Numbers are of type `any`: MLflow takes no whole numbers where a signature says `double`, and no missing
     value where it says `long`, while a column of a raw file is read as either, as it comes. The same holds
-    for text that may be missing or may be a number.
+    for text that may be missing or may be a number, and for categories, which are no `string` to MLflow.
     """
     inputs: list[ColSpec | TensorSpec] = [
         ColSpec(_input_type(rows[name]), name=str(name)) for name in rows.columns
@@ -33,6 +33,8 @@ def _input_type(column: pd.Series[Any]) -> DataType | AnyType:
     if types.is_datetime64_dtype(column.dtype):
         return DataType.datetime
     if types.is_numeric_dtype(column.dtype) or types.is_datetime64_any_dtype(column.dtype):
+        return _ANY
+    if isinstance(column.dtype, pd.CategoricalDtype):
         return _ANY
     values = pd.Series(column.unique(), dtype=object)
     certain = values.map(lambda value: isinstance(value, str)).all()

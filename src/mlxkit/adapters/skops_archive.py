@@ -11,12 +11,35 @@ from __future__ import annotations
 import io
 import json
 import re
+import sys
 import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import skops.io
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+_BRIDGES = tuple(f"sklearn.externals.array_api_compat.{library}" for library in ("cupy", "dask", "torch"))
+
+
+@contextmanager
+def _without(modules: Sequence[str]) -> Iterator[None]:
+    """Let no import find some modules, unless they are loaded already."""
+    hidden = [name for name in modules if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+# skops imports all of scikit-learn once, and with it PyTorch, for seconds, where that is installed.
+with _without(_BRIDGES):
+    import skops.io
 
 _SCHEMA = "schema.json"
 # Text vectorizers of scikit-learn keep an address, to check their stop words only once.
@@ -57,6 +80,11 @@ def dump(model: object) -> Archive:
     return Archive(content, tuple(types), _modules(content))
 
 
+def load(path: Path, *, trusted: Sequence[str]) -> Any:
+    """Load a model from a file, trusting its types."""
+    return skops.io.load(path, trusted=list(trusted))
+
+
 def normalised(archive: bytes) -> bytes:
     """Return the archive without what is not the model: addresses, dates, the order of sets."""
     with zipfile.ZipFile(io.BytesIO(archive)) as source:
@@ -67,7 +95,7 @@ def normalised(archive: bytes) -> bytes:
         with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as target:
             for old, new in order.files.items():
                 target.writestr(zipfile.ZipInfo(new, _EPOCH), source.read(old))
-            target.writestr(zipfile.ZipInfo(_SCHEMA, _EPOCH), json.dumps(schema, indent=2))
+            target.writestr(zipfile.ZipInfo(_SCHEMA, _EPOCH), json.dumps(schema))
     return out.getvalue()
 
 

@@ -1,4 +1,8 @@
-"""What a model says about rows, in one form for scikit-learn estimators and models with `predict` alone."""
+"""What a model says about rows, in one form for scikit-learn estimators and models with `predict` alone.
+
+In a classification, boosters and networks answer with probabilities, or with a number for each class. Their
+classes are then 0, 1, 2 and so on.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import numpy as np
 from mlxkit.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
     from pandas import DataFrame
@@ -25,12 +29,14 @@ class Predictions:
     Attributes:
         labels: shape (n,): predicted labels, or values in a regression.
         scores: shape (n, len(classes)): probabilities; None where the model gives none.
-        classes: what the columns of `scores` stand for; () where there are none.
+        classes: what the columns of `scores` stand for; () where the model names no classes.
+        output: what the model's `predict` gave, where the labels were taken from probabilities.
     """
 
     labels: NDArray[Any]
     scores: NDArray[np.float64] | None = None
     classes: tuple[Any, ...] = ()
+    output: NDArray[Any] | None = None
 
 
 def predict(
@@ -40,8 +46,9 @@ def predict(
     *,
     target: str | None = None,
     columns: Sequence[str] | None = None,
+    with_scores: bool = True,
 ) -> Predictions:
-    """Predict `rows` with a fitted model.
+    """Predict `rows` with a fitted model, without the scores of an estimator where they are not wanted.
 
     The model gets `columns` (its signature), else the columns that it remembers from fitting, else all but
     `target`.
@@ -56,9 +63,12 @@ def predict(
             hint="return a scikit-learn estimator or an mlflow.pyfunc.PythonModel from the train function",
         )
     inputs = rows[_input_columns(model, rows, target, columns)]
-    labels = _one_per_row(model.predict(inputs), len(rows))  # type: ignore[attr-defined]
+    output = np.asarray(model.predict(inputs))  # type: ignore[attr-defined]
     classes = getattr(model, "classes_", None)
-    if task == "regression" or classes is None or not hasattr(model, "predict_proba"):
+    if task == "classification" and classes is None and output.dtype.kind == "f":
+        return _from_numbers(output, len(rows))
+    labels = _one_per_row(output, len(rows))
+    if task == "regression" or classes is None or not (with_scores and hasattr(model, "predict_proba")):
         return Predictions(labels)
     scores = np.asarray(model.predict_proba(inputs), dtype=np.float64)
     names = tuple(np.asarray(classes).tolist())
@@ -67,10 +77,27 @@ def predict(
     return Predictions(labels, scores, names)
 
 
+def fitted_columns(model: object, columns: Iterable[str]) -> list[str] | None:
+    """Return the names of the columns that a model was fitted on; None when it remembers none.
+
+    A name is spelled as in `columns`, where it stands there: LightGBM turns blanks into underscores.
+    """
+    names = getattr(model, "feature_names_in_", None)
+    is_booster = type(model).__name__ == "Booster"
+    if names is None and is_booster:
+        names = model.feature_name() if hasattr(model, "feature_name") else model.feature_names  # type: ignore[attr-defined]
+    if names is None:
+        return None
+    known = {str(name).replace(" ", "_"): name for name in columns} | {name: name for name in columns}
+    if is_booster and not any(name in known for name in names):
+        return None  # it was fitted on an array, and numbers its columns
+    return [known.get(name, name) for name in names]
+
+
 def _input_columns(
     model: object, rows: DataFrame, target: str | None, columns: Sequence[str] | None
 ) -> list[str]:
-    wanted = columns if columns is not None else getattr(model, "feature_names_in_", None)
+    wanted = columns if columns is not None else fitted_columns(model, rows.columns)
     if wanted is None:
         return [name for name in rows.columns if name != target]
     absent = [str(name) for name in wanted if name not in rows.columns]
@@ -84,8 +111,26 @@ def _input_columns(
     return list(wanted)
 
 
-def _one_per_row(output: Any, rows: int) -> NDArray[Any]:
-    labels = np.asarray(output)
+def _from_numbers(output: NDArray[Any], rows: int) -> Predictions:
+    """Read probabilities of class 1, or a column for each class: probabilities, or scores of any scale."""
+    if output.ndim == 2 and output.shape[0] == rows and output.shape[1] > 1:
+        scores = np.asarray(output, dtype=np.float64)
+        are_shares = scores.min(initial=0) >= 0 and np.allclose(scores.sum(axis=1), 1, atol=1e-4)
+        classes = tuple(range(output.shape[1]))
+        return Predictions(scores.argmax(axis=1), scores if are_shares else None, classes, output)
+    values = _one_per_row(output, rows)
+    if not (np.isfinite(values).all() and (values % 1).any()):
+        return Predictions(values)
+    if values.min() < 0 or values.max() > 1:
+        raise DataError(
+            "the model's 'predict' gave numbers that are neither labels nor probabilities",
+            hint="let the model end in a sigmoid, or in one output for each class",
+        )
+    ones = np.asarray(values, dtype=np.float64)
+    return Predictions((ones > 0.5).astype(int), np.column_stack([1 - ones, ones]), (0, 1), output)
+
+
+def _one_per_row(labels: NDArray[Any], rows: int) -> NDArray[Any]:
     if labels.shape == (rows, 1):
         labels = labels[:, 0]
     if labels.shape != (rows,):

@@ -7,7 +7,7 @@ quantiles, slices keep the mean, and one wild value at the end moves one slice o
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,8 +100,9 @@ class Profile:
 
     def to_json(self) -> bytes:
         """Return the profile as JSON; equal profiles give equal bytes."""
-        document = {"format": _FORMAT, **asdict(self)}
-        return json.dumps(document, sort_keys=True, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        document = {"format": _FORMAT, **vars(self)}
+        text = json.dumps(document, default=vars, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        return text.encode() + b"\n"
 
     @classmethod
     def from_json(cls, text: bytes) -> Profile:

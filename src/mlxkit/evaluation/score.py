@@ -104,6 +104,8 @@ def _classification(
     kept = codes >= 0
     if not kept.any():
         raise _no_labels()
+    if predictions.output is not None and (codes[kept] >= len(predictions.classes)).all():
+        raise _other_labels(index.values, len(predictions.classes))
     predicted = index.encode(predictions.labels)[kept]
     if (predicted < 0).any():
         raise _no_prediction(int((predicted < 0).sum()), len(predicted))
@@ -156,6 +158,15 @@ def _numbers(column: Series[Any]) -> NDArray[np.float64]:
 def _no_labels() -> DataError:
     return DataError(
         "no row has a label, so nothing can be scored", hint="check the target column of the evaluation rows"
+    )
+
+
+def _other_labels(labels: Iterable[object], classes: int) -> DataError:
+    found = ", ".join(repr(label) for label in [*labels][classes:][:5])
+    return DataError(
+        f"the model answers with the classes 0 to {classes - 1}, but the rows are labelled {found}",
+        hint="number the labels in an earlier stage, or let the train function return a model that answers "
+        "with them, such as an mlflow.pyfunc.PythonModel",
     )
 
 

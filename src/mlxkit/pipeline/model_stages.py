@@ -41,7 +41,7 @@ def save_trained_model(command: Command, model: object, path: str, root: Path, *
     rows = _training_rows(command, target)
     columns = _input_columns(model, rows, target)
     sample = rows.sample(min(len(rows), _PROFILED_PREDICTIONS), random_state=0)
-    predictions = predict(predictor(model), sample, task, columns=columns)
+    predictions = predict(predictor(model), sample, task, columns=columns, with_scores=False)
     profile = build_profile(
         rows, task=task, inputs=columns, target=target, prediction=_series(predictions.labels)
     )
@@ -51,7 +51,7 @@ def save_trained_model(command: Command, model: object, path: str, root: Path, *
         model,
         Path(path),
         example=rows[columns],
-        predictions=predictions.labels,
+        predictions=predictions.labels if predictions.output is None else predictions.output,
         code_paths=[root / "src" / command.package] if command.package else (),
         extra_files={PROFILE_FILE: profile.to_json(), TRAINING_ROWS_FILE: seen.to_json()},
     )
@@ -105,17 +105,18 @@ def _training_rows(command: Command, target: str) -> pd.DataFrame:
 
 
 def _input_columns(model: object, rows: pd.DataFrame, target: str) -> list[str]:
-    names: Mapping[int, str] | None = getattr(model, "feature_names_in_", None)
-    known = [name for name in rows.columns if name != target]
+    from mlxkit.evaluation.predictions import fitted_columns
+
+    names = fitted_columns(model, rows.columns)
     if names is None:
-        return known
+        return [name for name in rows.columns if name != target]
     missing = [str(name) for name in names if name not in rows.columns]
     if missing:
         raise StageFailed(
             f"the model was fitted on '{missing[0]}', which is no column of the training rows",
             hint="derive columns inside the model's Pipeline, so that it takes raw rows",
         )
-    return list(names)  # type: ignore[arg-type]
+    return names
 
 
 def _series(values: Any) -> pd.Series[Any]:

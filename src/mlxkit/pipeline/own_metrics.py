@@ -43,14 +43,15 @@ class Replay:
         self.classes_ = predictions.classes
 
     def predict(self, rows: Any) -> Any:
-        """Return the stored labels or values."""
+        """Return the stored labels or values, or what the model gave in their place."""
         self._check(rows)
-        return self._predictions.labels
+        stored = self._predictions
+        return stored.labels if stored.output is None else stored.output
 
     def predict_proba(self, rows: Any) -> Any:
         """Return the stored probabilities, shape (n, classes)."""
         self._check(rows)
-        if self._predictions.scores is None:
+        if self._predictions.scores is None or self._predictions.output is not None:
             raise AttributeError("this model has no predict_proba")
         return self._predictions.scores
 

@@ -124,7 +124,8 @@ def compared(
 
 def _taken(predictions: Predictions, indices: NDArray[np.intp]) -> Predictions:
     scores = None if predictions.scores is None else predictions.scores[indices]
-    return Predictions(predictions.labels[indices], scores, predictions.classes)
+    output = None if predictions.output is None else predictions.output[indices]
+    return Predictions(predictions.labels[indices], scores, predictions.classes, output)
 
 
 def _recorded(metric: str, challenger: Contender, champion: Contender, direction: Direction) -> Comparison:

@@ -1,0 +1,1 @@
+"""A project's package with one model of each kind that mlx stores."""
