@@ -13,7 +13,7 @@ from sklearn.svm import LinearSVC
 from mlxkit.errors import DataError, UsageError
 from mlxkit.evaluation.metrics import METRICS, direction_of, find_metric
 from mlxkit.evaluation.predictions import Predictions, predict
-from mlxkit.evaluation.score import baseline, score
+from mlxkit.evaluation.score import baseline, score, scorer
 
 
 def binary_case(seed: int, rows: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -33,19 +33,27 @@ def test_binary_values_are_those_of_scikit_learn(seed):
         pd.Series(truth),
         Predictions(labels, np.column_stack([1 - scores, scores]), (0, 1)),
     )
-    assert found == pytest.approx(
-        {
-            "accuracy": sk.accuracy_score(truth, labels),
-            "balanced_accuracy": sk.balanced_accuracy_score(truth, labels),
-            "f1": sk.f1_score(truth, labels, zero_division=0),
-            "precision": sk.precision_score(truth, labels, zero_division=0),
-            "recall": sk.recall_score(truth, labels, zero_division=0),
-            "roc_auc": sk.roc_auc_score(truth, scores),
-            "average_precision": sk.average_precision_score(truth, scores),
-            "log_loss": sk.log_loss(truth, scores),
-            "brier": sk.brier_score_loss(truth, scores),
-        }
+    assert found == {
+        "accuracy": sk.accuracy_score(truth, labels),
+        "balanced_accuracy": sk.balanced_accuracy_score(truth, labels),
+        "f1": sk.f1_score(truth, labels, zero_division=0),
+        "precision": sk.precision_score(truth, labels, zero_division=0),
+        "recall": sk.recall_score(truth, labels, zero_division=0),
+        "roc_auc": sk.roc_auc_score(truth, scores),
+        "average_precision": sk.average_precision_score(truth, scores),
+        "log_loss": sk.log_loss(truth, scores),
+        "brier": sk.brier_score_loss(truth, scores),
+    }
+
+
+@given(st.integers(0, 10_000))
+def test_counting_agrees_with_scikit_learn_on_any_sample(seed):
+    truth, labels, scores = binary_case(seed)
+    prepared = scorer(
+        "classification", pd.Series(truth), Predictions(labels, np.column_stack([1 - scores, scores]), (0, 1))
     )
+    for name in ("roc_auc", "average_precision", "brier"):
+        assert prepared.value(name, np.arange(len(truth))) == pytest.approx(prepared.value(name))
 
 
 @given(st.integers(0, 10_000))
@@ -56,19 +64,17 @@ def test_multiclass_values_are_macro_averages_of_scikit_learn(seed):
     scores = generator.dirichlet([1, 1, 1], len(truth))
     found = score("classification", pd.Series(truth), Predictions(labels, scores, ("a", "b", "c")))
     onehot = truth[:, None] == np.array(list("abc"))
-    assert found == pytest.approx(
-        {
-            "accuracy": sk.accuracy_score(truth, labels),
-            "balanced_accuracy": sk.balanced_accuracy_score(truth, labels),
-            "f1": sk.f1_score(truth, labels, average="macro", zero_division=0),
-            "precision": sk.precision_score(truth, labels, average="macro", zero_division=0),
-            "recall": sk.recall_score(truth, labels, average="macro", zero_division=0),
-            "roc_auc": sk.roc_auc_score(truth, scores, multi_class="ovr"),
-            "average_precision": sk.average_precision_score(onehot, scores),
-            "log_loss": sk.log_loss(truth, scores),
-            "brier": sk.brier_score_loss(truth, scores, labels=["a", "b", "c"]),
-        }
-    )
+    assert found == {
+        "accuracy": sk.accuracy_score(truth, labels),
+        "balanced_accuracy": sk.balanced_accuracy_score(truth, labels),
+        "f1": sk.f1_score(truth, labels, average="macro", zero_division=0),
+        "precision": sk.precision_score(truth, labels, average="macro", zero_division=0),
+        "recall": sk.recall_score(truth, labels, average="macro", zero_division=0),
+        "roc_auc": sk.roc_auc_score(truth, scores, multi_class="ovr"),
+        "average_precision": sk.average_precision_score(onehot, scores),
+        "log_loss": sk.log_loss(truth, scores),
+        "brier": sk.brier_score_loss(truth, scores, labels=["a", "b", "c"]),
+    }
 
 
 @given(st.integers(0, 10_000))

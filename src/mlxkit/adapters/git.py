@@ -115,6 +115,21 @@ def state(root: Path, *, ignore: tuple[str, ...] = ()) -> GitState:
     )
 
 
+def uncommitted(root: Path) -> list[str]:
+    """Return the tracked files that differ from HEAD, whatever they are, relative to the project's root."""
+    listing = _git(root, "diff", "--name-only", "--relative", "-z", "HEAD", "--", ".")
+    return [path for path in (listing or "").split("\0") if path]
+
+
+def lines_with(root: Path, pattern: str) -> list[tuple[str, int, str]]:
+    """Return file, number and text of each line of a tracked file with words that a pattern matches."""
+    found = []
+    for line in (_git(root, "grep", "-nIwEz", "-e", pattern, "--", ".") or "").splitlines():
+        path, number, text = line.split("\0", 2)
+        found.append((path, int(number), text))
+    return found
+
+
 def diff(root: Path, git: GitState) -> str:
     """Return the uncommitted changes as a patch, untracked sources included, at most MAX_DIFF_BYTES."""
     if not git.dirty or git.commit is None:

@@ -18,6 +18,7 @@ from mlxkit.cli import (
     check,
     doctor,
     drift,
+    eject,
     env,
     exec_,
     gc,
@@ -46,7 +47,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for module in (init, status, check, run_, promote, drift, runs, models, env, ui, gc, doctor, exec_):
+for module in (init, status, check, run_, promote, drift, runs, models, env, ui, gc, doctor, eject, exec_):
     module.register(app)
 
 

@@ -2,7 +2,7 @@
 
 All values come from counts: a confusion matrix for labels, a histogram over the distinct scores for rankings.
 So a bootstrap sorts once, and no resample pays scikit-learn's validation. Values agree with
-`sklearn.metrics`.
+`sklearn.metrics`; over all rows they are its own, to the last digit, where it adds up in another order.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 Indices = NDArray[np.intp]
 Floats = NDArray[np.float64]
@@ -54,11 +55,33 @@ class ClassificationScorer:
         if self.scores is None:
             return float("nan")
         if metric in _RANKING:
-            values = [_ranking(metric, *counts) for counts in self._histograms(indices)]
+            values = self._exact(metric) if indices is None else self._counted(metric, indices)
             defined = [value for value in values if not np.isnan(value)]
             return float(np.mean(defined)) if defined else float("nan")
+        if metric == "brier" and indices is None and self.positive is not None:
+            return float(brier_score_loss(self.truth == self.positive, self.scores[:, self.positive]))
         losses = self._losses[metric]
         return float(np.mean(losses if indices is None else losses[indices]))
+
+    def _exact(self, metric: str) -> list[float]:
+        """Return a ranking metric of each ranked class over all rows; NaN where it is not defined."""
+        assert self.scores is not None
+        function = roc_auc_score if metric == "roc_auc" else average_precision_score
+        defined = 2 if metric == "roc_auc" else 1
+        values = []
+        for code in self._ranked:
+            truth = self.truth == code
+            known = truth.any() and len(np.unique(truth)) >= defined
+            values.append(float(function(truth, self.scores[:, code])) if known else float("nan"))
+        return values
+
+    def _counted(self, metric: str, indices: Indices) -> list[float]:
+        return [_ranking(metric, *counts) for counts in self._histograms(indices)]
+
+    @property
+    def _ranked(self) -> Sequence[int]:
+        """The classes that are ranked against the rest."""
+        return range(self.n_classes) if self.positive is None else (self.positive,)
 
     def _confusion(self, indices: Indices | None) -> Indices:
         cells = self._cells if indices is None else self._cells[indices]
@@ -68,20 +91,18 @@ class ClassificationScorer:
     def _cells(self) -> Indices:
         return self.truth * self.n_classes + self.predicted
 
-    def _histograms(self, indices: Indices | None) -> Iterator[tuple[Indices, Indices]]:
+    def _histograms(self, indices: Indices) -> Iterator[tuple[Indices, Indices]]:
         """Yield, for each ranked class, its rows and the rest counted by distinct score, ascending."""
         for cells, size in self._ranks:
-            chosen = cells if indices is None else cells[indices]
-            counts = np.bincount(chosen, minlength=2 * size).reshape(size, 2)
+            counts = np.bincount(cells[indices], minlength=2 * size).reshape(size, 2)
             yield counts[:, 1], counts[:, 0]
 
     @cached_property
     def _ranks(self) -> list[tuple[Indices, int]]:
         """For each ranked class: each row's score rank, doubled, plus one in the class; how many ranks."""
         assert self.scores is not None
-        ranked = range(self.n_classes) if self.positive is None else (self.positive,)
         found = []
-        for code in ranked:
+        for code in self._ranked:
             distinct, ranks = np.unique(self.scores[:, code], return_inverse=True)
             found.append((2 * ranks + (self.truth == code), len(distinct)))
         return found
@@ -92,7 +113,7 @@ class ClassificationScorer:
         assert self.scores is not None
         own = self.scores[np.arange(self.rows), self.truth]
         if self.positive is None:
-            brier = (self.scores**2).sum(axis=1) - 2 * own + 1
+            brier = ((np.eye(self.n_classes)[self.truth] - self.scores) ** 2).sum(axis=1)
         else:
             brier = (self.scores[:, self.positive] - (self.truth == self.positive)) ** 2
         return {"log_loss": -np.log(np.clip(own, _EPS, 1 - _EPS)), "brier": brier}

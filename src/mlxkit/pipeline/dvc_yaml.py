@@ -63,8 +63,13 @@ def _define_stage(project: Project, stage: Stage) -> Definition:
 
 
 def render(definitions: Mapping[str, Definition]) -> str:
-    """Write the text of dvc.yaml."""
-    lines = [_MARK, "stages:"]
+    """Write the text of dvc.yaml, marked as mlx's own."""
+    return f"{_MARK}\n{render_plain(definitions)}"
+
+
+def render_plain(definitions: Mapping[str, Definition]) -> str:
+    """Write the text of a dvc.yaml that belongs to nobody."""
+    lines = ["stages:"]
     for definition in definitions.values():
         lines += [f"  {definition.name}:", *_cmd_lines(definition.cmd)]
         for key, paths in (

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def read_dotenv(root: Path) -> dict[str, str]:
@@ -46,7 +46,7 @@ def expand(text: str, root: Path, *, where: str) -> str:
             )
         return known[name]
 
-    return _REFERENCE.sub(value, text)
+    return REFERENCE.sub(value, text)
 
 
 def mask(text: str, root: Path) -> str:

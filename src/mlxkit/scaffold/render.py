@@ -12,6 +12,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from mlxkit.errors import UsageError
+from mlxkit.project.models import CONFIG_FILE
 from mlxkit.project.suggestions import closest
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def templates_folder() -> Path:
 
 def find_template(request: Request) -> Path:
     """Return the folder of the template asked for; raise UsageError when there is none of that name."""
-    names = sorted(folder.name for folder in templates_folder().iterdir() if folder.is_dir())
+    names = sorted(path.parent.name for path in templates_folder().glob(f"*/{CONFIG_FILE}{_SUFFIX}"))
     if request.template not in names:
         close = closest(request.template, names)
         raise UsageError(
@@ -56,6 +57,12 @@ def render(template: Path, folder: Path, values: Mapping[str, Any]) -> None:
             shutil.copymode(source, goal)
         else:
             shutil.copy(source, goal)
+
+
+def render_file(template: str, values: Mapping[str, Any]) -> str:
+    """Return the filled-in text of one template file, named by its path below the folder of templates."""
+    source = (templates_folder() / template).read_text(encoding="utf-8")
+    return _environment().from_string(source).render(values).strip("\n") + "\n"
 
 
 def _environment() -> Environment:

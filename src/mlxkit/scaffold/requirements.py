@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from importlib.metadata import requires
+from typing import TYPE_CHECKING
 
 from mlxkit import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True)
@@ -38,3 +44,28 @@ class Requirements:
     def type_checker(self) -> tuple[str, ...]:
         """What the type checker's own environment holds."""
         return tuple(line for line in self.dev if line.startswith(("mypy", "pandas-stubs", "pytest")))
+
+
+_OF_MODULES = {
+    "dotenv": "python-dotenv",
+    "ruamel": "ruamel.yaml",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+
+
+def requirements_of(modules: Iterable[str]) -> tuple[str, ...]:
+    """Return the requirement lines of top-level modules, bounded as mlx itself bounds them."""
+    bounds = dict(_bounded(line) for line in requires("mlxkit") or ())
+    names = sorted({_OF_MODULES.get(module, module) for module in modules})
+    return tuple(f"{name}{bounds.get(_normal(name), '')}" for name in names)
+
+
+def _bounded(requirement: str) -> tuple[str, str]:
+    """Split a requirement into its normalised name and its bounds, the lower one first."""
+    name, bounds = re.findall(r"[A-Za-z0-9._-]+|[<>=!~][^;]*", requirement.replace(" ", ""))[:2]
+    return _normal(name), ",".join(sorted(bounds.split(","), reverse=True))
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
