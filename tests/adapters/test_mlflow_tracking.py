@@ -185,7 +185,7 @@ def test_a_model_that_was_logged_before_a_kill_is_taken_as_it_is(
         whole = client.create_logged_model(number, **names)
         client.finalize_logged_model(whole.model_id, "READY")
     for _ in range(2):
-        model_id = close_run(store, run_id, status="FINISHED", model_dir=model)
+        model_id = log_model(store, run_id, model)
         assert model_id == whole.model_id
     assert mlflow_runs.logged_model(store, run_id) == model_id
     assert [output.model_id for output in entity(store, run_id).outputs.model_outputs] == [model_id]

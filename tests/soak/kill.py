@@ -35,7 +35,13 @@ if TYPE_CHECKING:
 
 
 LINKS = ("copy", "hardlink", "symlink", "reflink")
-QUIET = {"DVC_NO_ANALYTICS": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1", "NO_COLOR": "1"}
+QUIET = {
+    "MLX_WARM": "0",
+    "DVC_NO_ANALYTICS": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "1",
+    "NO_COLOR": "1",
+}
 
 
 def steps(which: str) -> list[tuple[Point, Side]]:

@@ -48,9 +48,9 @@ PRELOAD = (
 
 def prepare() -> None:
     """Import what the forks need, and adopt every orphan below this process."""
-    from mlxkit.targets.worker import PRELOAD as TEMPLATE
+    from mlxkit.pipeline import warm
 
-    for name in (*TEMPLATE, *PRELOAD):
+    for name in (*warm.STAGES, *warm.RECORD, *PRELOAD):
         importlib.import_module(name)
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
     gc.collect()

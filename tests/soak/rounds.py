@@ -162,7 +162,7 @@ class Soak:
     def _kill_at_a_moment(self, command: processes.Command, plan: Plan) -> bool:
         awaited = "child" if plan.victim == "mlx" else plan.victim
         if awaited in SINGLE:
-            later = self._random.choice((0.0, 0.02, 0.2, 0.5))
+            later = self._random.choice((0.0, 0.02, 0.1, 0.3))
             while not command.wait(0.01):
                 if processes.roles(command.pid)[awaited]:
                     command.wait(later)
