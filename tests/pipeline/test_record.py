@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from mlxkit.adapters import git, mlflow_runs, mlflow_store
+from mlxkit.adapters.process import this_process
 from mlxkit.pipeline.record import Recorder
 from mlxkit.pipeline.record_job import record
 from mlxkit.pipeline.staleness import Staleness
@@ -179,6 +180,7 @@ def test_a_record_that_was_cut_off_is_completed(tmp_path: Path) -> None:
         "tracking": None,
         "experiment": "demo",
         "environments": ["dev"],
+        "owner": vars(this_process()),
         "params": {"model": {"depth": 3}},
         "tags": {},
         "datasets": [],

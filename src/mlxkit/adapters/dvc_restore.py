@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ class Restorer:
     def __init__(self, repo: Any, waiting: Callable[[str], None], warned: Callable[[str], None]) -> None:
         self._repo, self._waiting, self._warned = repo, waiting, warned
         self._failed_remote: str | None = None
+        self._tidied = False
 
     def checkout(self, stage: Any) -> bool:
         """Bring outputs back as dvc.lock has them; returns whether they are there now.
@@ -52,6 +54,7 @@ class Restorer:
 
         stage, cache = load(), self._repo.stage_cache
         stage.remove_outs()
+        self._drop_empty_entries()
         try:
             cache.restore(stage)
         except RunCacheNotFoundError:
@@ -65,6 +68,15 @@ class Restorer:
             [out for out in known.outs if _lacks(out)], lambda: cache.restore(stage, pull=True)
         )
         return stage if restored else None
+
+    def _drop_empty_entries(self) -> None:
+        """Remove the run cache's folders that a killed command left empty, on which DVC itself stumbles."""
+        if self._tidied:
+            return
+        self._tidied = True
+        for folder in Path(self._repo.stage_cache.cache_dir).glob("*/*"):
+            with suppress(OSError):  # one that is not empty stays
+                folder.rmdir()
 
     def drop_damaged(self, stage: Any) -> list[str]:
         """Remove from cache and workspace what is not as its name says; returns the outputs concerned."""

@@ -134,7 +134,7 @@ def _read(store: Store, database: Path) -> tuple[list[Any], list[Any], list[Any]
 
 
 def _open(database: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=20)
+    connection = sqlite3.connect(f"{database.as_uri()}?mode=rw", uri=True, timeout=20)
     connection.row_factory = sqlite3.Row
     return connection
 

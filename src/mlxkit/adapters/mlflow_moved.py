@@ -30,7 +30,7 @@ def moved_from(root: Path, database: Path) -> Path | None:
     """
     if database.parent != root or not database.is_file():
         return None
-    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=rw", uri=True)) as connection:
         try:
             query = "SELECT artifact_location FROM experiments WHERE experiment_id = 0"
             row = connection.execute(query).fetchone()

@@ -266,7 +266,8 @@ def refuse_moved(store: Store) -> None:
 def _is_complete(path: Path) -> bool:
     if not path.exists() or path.stat().st_size == 0:
         return False
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+    # Not read-only: what a killed writer left half done must be taken back before anybody can read.
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as connection:
         try:
             connection.execute("SELECT version_num FROM alembic_version").fetchone()
             return connection.execute("SELECT 1 FROM experiments LIMIT 1").fetchone() is not None

@@ -79,8 +79,9 @@ def open_run(
     params: Mapping[str, Any],
     tags: Mapping[str, str],
     datasets: Sequence[DatasetInput] = (),
+    owner: Process | None = None,
 ) -> str:
-    """Create a run of status RUNNING that belongs to this process, and return its id.
+    """Create a run of status RUNNING that belongs to `owner`, by default this process, and return its id.
 
     `params` holds the groups of params.yaml; nested keys are joined by dots. Texts that are too long
     for MLflow are cut.
@@ -91,7 +92,7 @@ def open_run(
 
         client = connect(store)
         experiment_id = mlflow_store.experiment_id(client, store, experiment)
-        run = client.create_run(experiment_id, tags={**_standard_tags(), **_tags(tags)}, run_name=name)
+        run = client.create_run(experiment_id, tags={**_standard_tags(owner), **_tags(tags)}, run_name=name)
         run_id = str(run.info.run_id)
         client.log_batch(run_id, params=[Param(key, value) for key, value in flat.items()], synchronous=True)
         if datasets:
@@ -274,8 +275,8 @@ def _dataset(dataset: DatasetInput) -> Any:
     )
 
 
-def _standard_tags() -> dict[str, str]:
-    process = this_process()
+def _standard_tags(owner: Process | None) -> dict[str, str]:
+    process = owner or this_process()
     return {
         "mlflow.user": user_name(),
         "mlflow.source.name": "mlx run",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters import git, mlflow_store
+from mlxkit.adapters.process import this_process
 from mlxkit.errors import MlxError, ToolError
 from mlxkit.pipeline.lockfile import LOCK_FILE
 from mlxkit.pipeline.record_steps import Steps
@@ -47,6 +48,7 @@ class Recorder:
         self._project, self._environment, self._git = project, environment, state
         self._marker = project.state_dir / "recorded.json"
         self._steps = Steps(target, project.state_dir / "logs")
+        self._owner = this_process()
         self._prepared = self._model_asked = False
         self._opening: Mapping[str, Any] | None = None
         self._away: ToolError | None = None
@@ -215,6 +217,7 @@ class Recorder:
             "store_root": str(store.root if store else root),
             "tracking": store.uri if store else tracking,
             "experiment": self._project.name,
+            "owner": vars(self._owner),
             "environments": sharing_store(self._project, self._environment),
         }
 

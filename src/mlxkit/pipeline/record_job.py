@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters import mlflow_copy, mlflow_runs, mlflow_store, mlflow_tracking
 from mlxkit.adapters.mlflow_tracking import DatasetInput, StageUse
+from mlxkit.adapters.process import Process
 from mlxkit.errors import MlxError
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def _create(store: Store, request: Mapping[str, Any], tags: Mapping[str, str]) -
         params=request["params"],
         tags=tags,
         datasets=[DatasetInput(**dataset) for dataset in request["datasets"]],
+        owner=Process(**request["owner"]),
     )
 
 
@@ -89,6 +91,12 @@ def _complete(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
     """Add new metrics to the run that trained the model, or make a run for a model from elsewhere."""
     waiting = mlflow_store.unrecorded(Path(request["root"]))
     mlflow_copy.sync(waiting, store, request["experiment"], request["environments"])
+    completed = _completed(store, request)
+    mlflow_tracking.close_abandoned(store, request["experiment"])
+    return completed
+
+
+def _completed(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
     known = run_of_model(store, request["experiment"], request["run_id"])
     if known is not None and known.status == "FINISHED":
         mlflow_tracking.log_metrics(store, known.id, request["metrics"])
