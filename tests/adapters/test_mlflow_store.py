@@ -30,6 +30,15 @@ from mlxkit.adapters import mlflow_store, mlflow_tracking
 store = mlflow_store.resolve(Path(sys.argv[1]))
 print(mlflow_tracking.open_run(store, "churn", name="race", params={}, tags={}))
 """
+DIE_WHILE_WRITING = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("PRAGMA cache_size = 1")
+connection.execute("CREATE TABLE much (text)")
+connection.executemany("INSERT INTO much VALUES (?)", [("x" * 1000,)] * 1000)
+connection.execute("UPDATE experiments SET artifact_location = 'half a change'")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +153,19 @@ def test_a_read_only_database(made: Store, tmp_path: Path) -> None:
     with pytest.raises(ToolError) as raised:
         mlflow_tracking.open_run(store, "churn", name="x", params={}, tags={})
     assert raised.value.hint == f"run `chmod u+w '{tmp_path}/mlflow.db'`"
+
+
+def test_a_database_whose_writer_was_killed(made: Store, tmp_path: Path) -> None:
+    """SQLite leaves its journal then, and whoever comes next takes the half-made change back."""
+    store = resolve(tmp_path)
+    shutil.copy(str(made.database), str(store.database))
+    mlflow_moved.mend_moved(tmp_path, tmp_path / "mlflow.db")
+    subprocess.run([sys.executable, "-c", DIE_WHILE_WRITING, str(store.database)], check=False)
+    assert (tmp_path / "mlflow.db-journal").stat().st_size > 0
+    assert mlflow_moved.moved_from(tmp_path, tmp_path / "mlflow.db") is None
+    (run,) = mlflow_runs.find_runs(store, "churn")
+    assert run.name == "first"
+    assert artifact_locations(store) == [f"{tmp_path}/mlruns/0", f"{tmp_path}/mlruns/churn"]
 
 
 def test_a_locked_database(made: Store, tmp_path: Path) -> None:

@@ -329,6 +329,22 @@ def test_objects_of_an_earlier_run_come_from_the_remote(committed: SmallProject,
     assert_up_to_date(committed)
 
 
+@pytest.mark.parametrize("cut", [None, "", "cmd: a\ndeps: [", "cmd: a\nouts:\n- path: build/clean.json\n"])
+def test_a_result_that_was_cut_by_a_kill_is_none(ran: SmallProject, cut: str | None) -> None:
+    """DVC writes results of the run cache beside their places, and looks at whatever lies there."""
+    for folder in (ran.root / ".dvc/cache/runs").glob("*/*"):
+        for entry in folder.iterdir():
+            entry.unlink()
+        if cut is not None:
+            (folder / ".AbCdEfGhIjKlMnOpQrStUv.tmp").write_text(cut)
+    ran.remove("dvc.lock")
+    assert by_status(ran.run()) == dict.fromkeys(ALL, "ran")
+    assert_up_to_date(ran)
+    ran.remove("dvc.lock")
+    assert by_status(ran.run()) == dict.fromkeys(ALL, "restored")
+    assert_up_to_date(ran)
+
+
 def test_after_dvc_gc_what_it_kept_is_fresh_and_the_rest_runs(ran: SmallProject) -> None:
     ran.write(SHIFT)
     ran.run()

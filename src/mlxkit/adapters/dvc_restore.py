@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,6 @@ class Restorer:
     def __init__(self, repo: Any, waiting: Callable[[str], None], warned: Callable[[str], None]) -> None:
         self._repo, self._waiting, self._warned = repo, waiting, warned
         self._failed_remote: str | None = None
-        self._tidied = False
 
     def checkout(self, stage: Any) -> bool:
         """Bring outputs back as dvc.lock has them; returns whether they are there now.
@@ -53,8 +51,8 @@ class Restorer:
         from dvc.stage.cache import RunCacheNotFoundError
 
         stage, cache = load(), self._repo.stage_cache
+        self._drop_cut_entries(load())
         stage.remove_outs()
-        self._drop_empty_entries()
         try:
             cache.restore(stage)
         except RunCacheNotFoundError:
@@ -69,14 +67,24 @@ class Restorer:
         )
         return stage if restored else None
 
-    def _drop_empty_entries(self) -> None:
-        """Remove the run cache's folders that a killed command left empty, on which DVC itself stumbles."""
-        if self._tidied:
+    def _drop_cut_entries(self, stage: Any) -> None:
+        """Remove what a killed command left among a stage's results in the run cache.
+
+        DVC takes the newest file there for a result, also one that was never finished, and fails when there
+        is none. Whoever writes one holds the lock that the caller holds.
+        """
+        from dvc.stage.cache import _can_hash, _get_stage_hash
+
+        stage.save_deps()
+        if not _can_hash(stage):
             return
-        self._tidied = True
-        for folder in Path(self._repo.stage_cache.cache_dir).glob("*/*"):
-            with suppress(OSError):  # one that is not empty stays
-                folder.rmdir()
+        folder = Path(self._repo.stage_cache._get_cache_dir(_get_stage_hash(stage)))
+        entries = list(folder.iterdir()) if folder.is_dir() else []
+        cut = [entry for entry in entries if entry.name.endswith(".tmp")]
+        for entry in cut:
+            entry.unlink()
+        if folder.is_dir() and len(cut) == len(entries):
+            folder.rmdir()
 
     def drop_damaged(self, stage: Any) -> list[str]:
         """Remove from cache and workspace what is not as its name says; returns the outputs concerned."""
