@@ -35,7 +35,7 @@ with quiet():  # its import warns of its own type hints
 TRAIN_TWICE = """
 import sys
 from pathlib import Path
-import numpy as np, pandas as pd, skops.io
+import numpy as np, pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -193,6 +193,7 @@ def test_signature_names_the_raw_columns(tmp_path: Path) -> None:
             "note": ["a", None],
             "vip": [True, False],
             "since": pd.to_datetime(["2024-01-01", "2024-02-01"]),
+            "size": pd.Categorical(["s", "m"]),
         }
     )
     model = make_pipeline(ColumnTransformer([("n", SimpleImputer(), ["count", "price"])]), LinearRegression())
@@ -207,6 +208,7 @@ def test_signature_names_the_raw_columns(tmp_path: Path) -> None:
         "note": "any",
         "vip": "boolean",
         "since": "datetime",
+        "size": "any",
     }
     assert signature.outputs.to_dict() == [{"type": "double", "required": True}]
     assert mlflow_model.model_columns(saved) == tuple(rows.columns)
@@ -221,6 +223,28 @@ def test_requirements_are_pinned_and_few(pipeline: Pipeline, rows: pd.DataFrame,
         "scikit-learn",
         "skops",
     ]
+
+
+def test_requirements_of_a_pickle_name_what_it_needs_and_not_the_project(
+    package: Path, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    import shop_of_models.steps as steps  # type: ignore[import-not-found]
+
+    step = steps.Step()
+    step.parser = yaml.SafeLoader  # a class of PyYAML, which skops takes; and a lambda, which it does not
+    step.own = lambda value: value
+    model = make_pipeline(step, LinearRegression()).fit(rows, rows.fee)
+    lines = (save(model, tmp_path / "m", rows) / "requirements.txt").read_text().split()
+    names = [line.partition("==")[0] for line in lines]
+    assert names == ["mlflow", "numpy", "pandas", "scikit-learn", "PyYAML", "cloudpickle"]
+
+
+def test_a_training_imports_no_library_that_is_not_its_own(tmp_path: Path) -> None:
+    code = TRAIN_TWICE + "print(*{'torch', 'xgboost', 'lightgbm', 'dask', 'cupy'} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.split() == []
 
 
 def test_a_save_replaces_what_was_there(pipeline: Pipeline, rows: pd.DataFrame, tmp_path: Path) -> None:

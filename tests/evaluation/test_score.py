@@ -12,7 +12,7 @@ from sklearn.svm import LinearSVC
 
 from mlxkit.errors import DataError, UsageError
 from mlxkit.evaluation.metrics import METRICS, direction_of, find_metric
-from mlxkit.evaluation.predictions import Predictions, predict
+from mlxkit.evaluation.predictions import Predictions, fitted_columns, predict
 from mlxkit.evaluation.score import baseline, score, scorer
 
 
@@ -265,3 +265,112 @@ class TestPredict:
     def test_object_that_cannot_predict_is_named(self):
         with pytest.raises(UsageError, match="a model of type 'dict' has no 'predict' method"):
             predict({}, self.rows, "regression")
+
+
+class Numbers:
+    """A booster or a network: `predict` answers with numbers, and there are no `classes_`."""
+
+    def __init__(self, output):
+        self.output = np.asarray(output)
+
+    def predict(self, rows):
+        return self.output
+
+
+def predicted(output, task="classification"):
+    return predict(Numbers(output), pd.DataFrame({"x": range(len(output))}), task)
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 1)])
+def test_numbers_between_0_and_1_are_probabilities_of_class_1(shape):
+    found = predicted(np.array([0.1, 0.5, 0.6, 1.0]).reshape(shape))
+    assert found.labels.tolist() == [0, 0, 1, 1]
+    assert found.classes == (0, 1)
+    assert found.scores.tolist() == [[0.9, 0.1], [0.5, 0.5], [0.4, 0.6], [0.0, 1.0]]
+    assert found.output.shape == shape
+
+
+def test_a_column_for_each_class_may_hold_probabilities():
+    found = predicted([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]])
+    assert found.labels.tolist() == [0, 2]
+    assert found.classes == (0, 1, 2)
+    assert found.scores.shape == (2, 3)
+
+
+def test_a_column_for_each_class_may_hold_scores_of_any_scale():
+    found = predicted([[-3.0, 2.0], [5.0, 1.0]])
+    assert found.labels.tolist() == [1, 0]
+    assert found.scores is None
+    assert score("classification", pd.Series([1, 1]), found)["accuracy"] == 0.5
+
+
+@pytest.mark.parametrize("labels", [[0.0, 1.0, 2.0], [1, 0, 1], ["a", "b", "a"], [True, False, True]])
+def test_labels_stay_labels(labels):
+    found = predicted(labels)
+    assert found.labels.tolist() == labels
+    assert found.scores is None
+    assert found.output is None
+
+
+def test_numbers_of_a_regression_stay_as_they_are():
+    assert predicted([0.25, 0.75], "regression").labels.tolist() == [0.25, 0.75]
+
+
+def test_numbers_that_mean_nothing_are_refused():
+    with pytest.raises(DataError) as raised:
+        predicted([-1.5, 0.3, 2.0])
+    assert raised.value.message == (
+        "the model's 'predict' gave numbers that are neither labels nor probabilities"
+    )
+    assert raised.value.hint == "let the model end in a sigmoid, or in one output for each class"
+
+
+def test_numbered_classes_do_not_fit_rows_with_other_labels():
+    with pytest.raises(DataError) as raised:
+        score("classification", pd.Series(["Yes", "No", "Yes"]), predicted([0.2, 0.7, 0.9]))
+    assert raised.value.message == (
+        "the model answers with the classes 0 to 1, but the rows are labelled 'Yes', 'No'"
+    )
+
+
+@pytest.mark.parametrize("truth", [[0, 1, 1], [0.0, 1.0, 1.0], ["0", "1", "1"], [False, True, True]])
+def test_numbered_classes_meet_numbers_however_they_are_spelled(truth):
+    found = score("classification", pd.Series(truth), predicted([0.2, 0.7, 0.9]))
+    assert found["accuracy"] == 1.0
+    assert found["roc_auc"] == 1.0
+
+
+class Fitted:
+    def __init__(self, names):
+        self.feature_names_in_ = np.array(names, dtype=object)
+
+
+class Booster:
+    def __init__(self, names):
+        self.feature_names = names
+
+
+@pytest.mark.parametrize(
+    ("model", "found"),
+    [
+        (Fitted(["mean_radius", "b"]), ["mean radius", "b"]),
+        (Fitted(["b", "gone"]), ["b", "gone"]),
+        (Booster(["mean_radius"]), ["mean radius"]),
+        (Booster(["Column_0", "Column_1"]), None),
+        (Booster(None), None),
+        (object(), None),
+    ],
+)
+def test_columns_are_spelled_as_in_the_rows(model, found):
+    assert fitted_columns(model, ["a", "b", "mean radius"]) == found
+
+
+def test_a_column_with_underscores_of_its_own_comes_first():
+    assert fitted_columns(Fitted(["mean_radius"]), ["mean radius", "mean_radius"]) == ["mean_radius"]
+
+
+def test_scores_are_left_out_where_they_are_not_wanted():
+    rows = pd.DataFrame({"x": [0.0, 1.0]})
+    model = LogisticRegression().fit(rows, [0, 1])
+    assert predict(model, rows, "classification").scores is not None
+    assert predict(model, rows, "classification", with_scores=False).scores is None
