@@ -137,6 +137,11 @@ class Point:
     x: int
 
 
+def test_a_generator_without_a_seed_is_another_in_each_training() -> None:
+    pickles = {stable_pickle.dump(np.random.default_rng()).content for _ in range(2)}
+    assert len(pickles) == 2
+
+
 def test_what_is_nested_too_deep_is_stored_all_the_same() -> None:
     nested: list[Any] = []
     for _ in range(sys.getrecursionlimit() // 3):

@@ -317,6 +317,13 @@ def xgboost_with_a_code_for_missing() -> Trained:
 
 
 @model("xgboost")
+def xgboost_that_asks_for_a_gpu() -> Trained:
+    from xgboost import XGBRegressor
+
+    return regression(XGBRegressor(n_estimators=5, device="cuda"))
+
+
+@model("xgboost")
 def xgboost_that_stops_early() -> Trained:
     from xgboost import XGBRegressor
 
