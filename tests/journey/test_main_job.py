@@ -219,6 +219,18 @@ def test_plain_dvc_push_takes_everything(journey: Journey) -> None:
     assert "files pushed" in journey["push"].out
 
 
+def test_a_colleagues_clone_gets_the_rows_held_out(journey: Journey, project: Path, folder: Path) -> None:
+    assert journey["push"].code == 0
+    good(folder, "git", "clone", "-q", str(project), "clone")
+    clone = folder / "clone"
+    missing = call(clone, "mlx", "drift", "--data", "data/external/new_rows.csv")
+    assert missing.err.splitlines()[-1] == "hint: run `dvc pull data/external/new_rows.csv`"
+    good(clone, "dvc", "remote", "add", "-f", "-d", "store", "../remote")
+    good(clone, "dvc", "pull", "data/external/new_rows.csv")
+    ours, theirs = (root / "data/external/new_rows.csv" for root in (project, clone))
+    assert theirs.read_bytes() == ours.read_bytes()
+
+
 def test_plain_mlflow_loads_the_champion(journey: Journey, project: Path) -> None:
     script = (
         "import mlflow, pandas as pd; mlflow.set_tracking_uri('sqlite:///mlflow.db');"

@@ -18,12 +18,19 @@ ROWS = pd.DataFrame({"charges": ["1.5", " ", "x"], "senior": [0, 1, 0], "plan": 
 
 
 def test_a_file_with_new_rows_that_cannot_be_used(mlx: Mlx, tmp_dir: TmpDir) -> None:
-    files = {"new/rows.txt": "a", "empty.csv": "", "header.csv": "a,b\n", "bad.parquet": "a"}
+    files = {
+        "new/rows.txt": "a",
+        "empty.csv": "",
+        "header.csv": "a,b\n",
+        "bad.parquet": "a",
+        "here.csv.dvc": "",
+    }
     tmp_dir.gen({"mlx.yaml": PROJECT, **files})
     hint = "hint: give a CSV, Parquet or JSON file with the columns of the raw data\n"
     messages = {
         "new": "error: 'new' is a folder\nhint: name one file with new rows in it\n",
         "new/nope.csv": "error: there is no file 'new/nope.csv'\nhint: run `ls new`\n",
+        "here.csv": "error: there is no file 'here.csv'\nhint: run `dvc pull here.csv`\n",
         "new/rows.txt": "error: 'new/rows.txt' is no table: its suffix must be one of .csv, .csv.gz, .tsv, "
         f".tsv.gz, .parquet, .json, .jsonl\n{hint}",
         "empty.csv": "error: 'empty.csv' cannot be read as a table: No columns to parse from file\n" + hint,

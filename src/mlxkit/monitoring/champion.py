@@ -71,7 +71,9 @@ def _new_rows(data: Path) -> pd.DataFrame:
     if data.is_dir():
         raise DataError(f"'{data}' is a folder", hint="name one file with new rows in it")
     if not data.exists():
-        raise DataError(f"there is no file '{data}'", hint=f"run `ls {shlex.quote(str(data.parent))}`")
+        tracked = data.with_name(f"{data.name}.dvc").exists()
+        command = ["dvc", "pull", str(data)] if tracked else ["ls", str(data.parent)]
+        raise DataError(f"there is no file '{data}'", hint=f"run `{shlex.join(command)}`")
     try:
         rows: pd.DataFrame = load_table(data)
     except DataError as error:

@@ -50,7 +50,8 @@ def create(request: Request) -> Created:
         git.init(root)
     dvc.init(root, subdir=inside is not None, scm=installed)
     repository = dvc.Dvc(root)
-    repository.add(made.raw_path.as_posix())
+    for data in (made.raw_path, made.new_rows_path):
+        repository.add(data.as_posix())
     repository.close()
     project = load(root)
     dvc_yaml.write(project, dvc_yaml.render(dvc_yaml.define(project)))

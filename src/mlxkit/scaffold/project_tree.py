@@ -39,8 +39,8 @@ class Scaffolded:
         root: the project's folder.
         columns: what was inferred about each column, in the order of the file.
         warnings: what the user should know, one line each.
-        raw_path: the raw data, relative to the root: what DVC is to track.
-        new_rows_path: the rows held out of it, relative to the root.
+        raw_path: the raw data, relative to the root; DVC is to track it.
+        new_rows_path: the rows held out of it, relative to the root; DVC is to track them too.
     """
 
     root: Path
