@@ -64,6 +64,20 @@ def test_a_clone_with_the_same_remote(committed: SmallProject, tmp_path: Path, m
     assert theirs.git("status", "--porcelain") == ""
 
 
+def test_what_came_from_a_remote_comes_back_when_a_value_is_set_back(
+    committed: SmallProject, tmp_path: Path
+) -> None:
+    committed.share(tmp_path / "box", "repo")
+    commit(committed, "a remote")
+    theirs = clone(committed, tmp_path / "theirs")
+    assert by_status(theirs.run()) == RESTORED
+    shift(theirs, 2)
+    assert by_status(theirs.run()) == {**FRESH, "left": "ran", "join": "ran"}
+    shift(theirs, 1)
+    assert by_status(theirs.run()) == {**FRESH, "left": "restored", "join": "restored"}
+    assert_up_to_date(theirs)
+
+
 def test_what_a_colleague_ran_and_pushed_is_pulled_and_not_run_again(
     committed: SmallProject, tmp_path: Path
 ) -> None:

@@ -38,7 +38,8 @@ class Restorer:
         stage.checkout(force=True)
         if any(out.workspace_status() for out in stage.outs):
             return False
-        if kept:
+        if all(dep.exists for dep in stage.deps):
+            # The run cache stays behind in a clone; with this entry, a value set back restores later.
             self._repo.stage_cache.save(stage)
         return True
 
