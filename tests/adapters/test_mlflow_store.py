@@ -215,6 +215,31 @@ def test_a_moved_project_is_found_and_mended(made: Store, tmp_path: Path) -> Non
     assert mlflow_moved.mend_moved(moved.root, moved.database) == 0
 
 
+@pytest.mark.parametrize("name", ["what?", "my%20project"])
+def test_a_folder_whose_name_mlflow_reads_as_another_one(tmp_path: Path, name: str) -> None:
+    store = resolve(tmp_path / name)
+    with pytest.raises(ToolError) as caught:
+        mlflow_tracking.open_run(store, "churn", name="first", params={}, tags={})
+    assert caught.value.message == (
+        "MLflow does not find its files in a folder with '?' or a code such as '%20' in its name"
+    )
+    assert caught.value.context == (str(tmp_path / name),)
+    assert caught.value.hint == "rename the folder, then run the same command again"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["100%", "-it's größe 🐍 #1 & `w` $HOME", "new\nline"])
+def test_a_folder_may_have_any_other_name(tmp_path: Path, name: str) -> None:
+    store = resolve(tmp_path / name)
+    run_id = mlflow_tracking.open_run(store, "churn", name="first", params={}, tags={})
+    (store.root / "a.txt").write_text("a")
+    mlflow_tracking.close_run(store, run_id, status="FINISHED", artifacts=[store.root / "a.txt"])
+    assert [path.parent.name for path in (store.root / "mlruns").rglob("a.txt")] == ["artifacts"]
+    assert store.database is not None
+    assert store.database.is_file()
+    assert mlflow_runs.run_exists(store, run_id)
+
+
 @pytest.mark.parametrize("uri", MISSING_DRIVERS)
 def test_a_database_whose_driver_is_not_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uri: str

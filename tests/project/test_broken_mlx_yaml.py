@@ -13,6 +13,7 @@ TRAIN = "call: churn.model:train"
 FIGURES = "cmd: python -m churn.figures"
 FIRST_GATE = "- {metric: roc_auc, min: 0.8}"
 NAME_RULE = "a name may hold letters, digits, '-' and '_', and starts with a letter"
+LINE_BREAK = "has a line break, which no path may have here"
 OUTSIDE = "must be a path inside the project, relative to its root"
 
 SHAPE = {
@@ -307,6 +308,21 @@ RULES = {
     "path at home": (
         ("data/raw.csv", "~/raw.csv"),
         [f"11:14 stages.prepare.inputs.raw: '~/raw.csv' {OUTSIDE}"],
+    ),
+    "path with a line break": (
+        ("data/raw.csv", '"data/new\\nrows.csv"'),
+        [rf"11:14 stages.prepare.inputs.raw: the path 'data/new\nrows.csv' {LINE_BREAK}"],
+    ),
+    "path that ends in a line break": (
+        ("[reports/figures]", '["reports/figures\\u2028"]'),
+        [rf"27:15 stages.figures.outputs[0]: the path 'reports/figures\u2028' {LINE_BREAK}"],
+    ),
+    "variable in a path": (
+        ("data/raw.csv", '"${DATA}/raw.csv"'),
+        [
+            "11:14 stages.prepare.inputs.raw: '${DATA}/raw.csv' is taken as it is written, "
+            "and no path may hold '${'"
+        ],
     ),
     "the whole project as an output": (
         ("[reports/figures]", "[.]"),

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters.mlflow_errors import error_code, explained
+from mlxkit.adapters.mlflow_moved import refuse_place
 from mlxkit.adapters.mlflow_registry import local_path
-from mlxkit.adapters.mlflow_store import connect, refuse_moved, talking
+from mlxkit.adapters.mlflow_store import connect, talking
 from mlxkit.project.weight import Weight, weight
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def look(
         ToolError: it cannot be read, or belongs to another folder.
         OSError: artifacts cannot be read.
     """
-    refuse_moved(store)
+    refuse_place(store)
     # The folders first: whatever comes up meanwhile has its row before it has a folder.
     folders = _folders(artifacts)
     runs, models, versions = _read(store, database)

@@ -1,8 +1,9 @@
-"""A project folder that was moved or copied: MLflow's database keeps absolute paths of the old place."""
+"""Where a project's folder lies: MLflow's database keeps absolute paths, and reads them as addresses."""
 
 from __future__ import annotations
 
 import sqlite3
+import urllib.parse
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from mlxkit.errors import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from mlxkit.adapters.mlflow_store import Store
 
 ARTIFACTS = "mlruns"
 
@@ -21,6 +24,28 @@ _COLUMNS = (
     ("model_versions", "storage_location"),
     ("model_versions", "source"),
 )
+
+
+def refuse_place(store: Store) -> None:
+    """Refuse a store whose files MLflow would look for in another folder than this project's.
+
+    Raises:
+        ToolError: the folder was moved or copied, or its name is read as another one.
+    """
+    root = str(store.root)
+    if store.artifacts is not None and ("?" in root or urllib.parse.unquote(root) != root):
+        raise ToolError(
+            "MLflow does not find its files in a folder with '?' or a code such as '%20' in its name",
+            context=[root],
+            hint="rename the folder, then run the same command again",
+        )
+    old = None if store.database is None else moved_from(store.root, store.database)
+    if old is not None:
+        raise ToolError(
+            "the project's folder was moved or copied, and MLflow still stores to the old place",
+            context=[f"old: {old}", f"new: {root}"],
+            hint="run `mlx doctor --fix`",
+        )
 
 
 def moved_from(root: Path, database: Path) -> Path | None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlxkit.adapters.mlflow_errors import error_code, explained, is_foreign, without_password
-from mlxkit.adapters.mlflow_moved import ARTIFACTS, moved_from
+from mlxkit.adapters.mlflow_moved import ARTIFACTS, refuse_place
 from mlxkit.errors import ConfigError, MlxError, ToolError
 from mlxkit.project.files import write_atomically
 
@@ -199,8 +199,8 @@ def experiment_id(client: MlflowClient, store: Store, name: str) -> str:
 
 
 def _make_database(store: Store, path: Path) -> None:
+    refuse_place(store)
     if _is_complete(path):
-        refuse_moved(store)
         return
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
@@ -246,21 +246,6 @@ def _keep_pristine(made: Path) -> None:
     """Keep a copy of a new database for the next project; without one, that only takes longer."""
     with suppress(OSError, RuntimeError):
         write_atomically(_pristine(), made.read_bytes())
-
-
-def refuse_moved(store: Store) -> None:
-    """Refuse a store whose artifacts would still go to the folder that the project was moved or copied from.
-
-    Raises:
-        ToolError: it is one.
-    """
-    old = None if store.database is None else moved_from(store.root, store.database)
-    if old is not None:
-        raise ToolError(
-            "the project's folder was moved or copied, and MLflow still stores to the old place",
-            context=[f"old: {old}", f"new: {store.root}"],
-            hint="run `mlx doctor --fix`",
-        )
 
 
 def _is_complete(path: Path) -> bool:

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.adapters import git, mlflow_store
+from mlxkit.adapters import git, mlflow_moved
 from mlxkit.errors import Interrupted, MlxError
 from mlxkit.pipeline import dvc_yaml
 from mlxkit.pipeline.command import command_of
@@ -118,7 +118,7 @@ class Execution:
         train, evaluate = self._project.train_stage, self._project.evaluate_stage
         if train is not None and train.name in stale:
             # Rather than after hours of work on what the train stage reads.
-            mlflow_store.refuse_moved(self._recorder.store)
+            mlflow_moved.refuse_place(self._recorder.store)
         if any(self._project.stages[name].cmd is None for name in stale) and isinstance(
             self._target, Workers
         ):

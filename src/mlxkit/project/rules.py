@@ -119,7 +119,12 @@ def _path_values(value: Value) -> list[Value]:
 
 def _check_path(project: Project, item: Value, problems: Problems, *, section: str) -> None:
     path, normal = item.text, posixpath.normpath(item.text)
-    if not path or path.startswith(("/", "~")) or normal == "." or normal.split("/")[0] == "..":
+    if path and path.splitlines() != [path]:
+        # DVC runs each line of a stage's command as a command of its own.
+        problems.add(item, f"the path {path!r} has a line break, which no path may have here")
+    elif "${" in path:
+        problems.add(item, f"'{path}' is taken as it is written, and no path may hold '${{'")
+    elif not path or path.startswith(("/", "~")) or normal == "." or normal.split("/")[0] == "..":
         problems.add(item, f"'{path}' must be a path inside the project, relative to its root")
     elif normal != path.rstrip("/"):
         problems.add(item, f"write '{path}' as '{normal}'")
