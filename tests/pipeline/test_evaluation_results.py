@@ -1,14 +1,23 @@
-"""What a user's evaluate function may return."""
+"""What a user's evaluate function may return, and what the baseline beside it knows."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pandas as pd
 import pytest
 
 from mlxkit.errors import StageFailed
+from mlxkit.evaluation.profile import PROFILE_FILE, build_profile
+from mlxkit.evaluation.score import baseline
 from mlxkit.pipeline.command import Command
 from mlxkit.pipeline.execute import evaluation_results
+from mlxkit.pipeline.model_stages import training_labels
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mlxkit.project.models import Task
 
 
 class Scores(NamedTuple):
@@ -53,3 +62,27 @@ def test_what_cannot_be_used_is_named(returned: Any, message: str) -> None:
     with pytest.raises(StageFailed) as caught:
         parted(returned, errors=True)
     assert caught.value.message.startswith(message)
+
+
+TRUTHS = {
+    "numbers": ("regression", [1.0, 2.0, 3.0], [3.0, 5.0, 7.0]),
+    "texts": ("classification", ["no", "no", "no", "yes"], ["yes", "no", "yes", "no"]),
+    "whole numbers, one of them not among the rows": ("classification", [0, 0, 1, 2], [1, 1, 1, 0]),
+    "booleans": ("classification", [True, False, False], [True, True, False]),
+}
+
+
+@pytest.mark.parametrize(("task", "trained", "labels"), TRUTHS.values(), ids=TRUTHS)
+def test_the_baseline_knows_the_training_rows_and_not_those_it_is_scored_on(
+    tmp_path: Path, task: Task, trained: list[Any], labels: list[Any]
+) -> None:
+    training, truth = pd.Series(trained, name="y"), pd.Series(labels, name="y")
+    profile = build_profile(training.to_frame(), task=task, inputs=[], target="y")
+    (tmp_path / PROFILE_FILE).write_bytes(profile.to_json())
+    found = baseline(task, truth, training=training_labels(tmp_path))
+    assert found == pytest.approx(baseline(task, truth, training=training))
+    assert found != pytest.approx(baseline(task, truth))
+
+
+def test_a_model_without_a_profile_has_the_baseline_of_the_rows(tmp_path: Path) -> None:
+    assert training_labels(tmp_path) is None

@@ -75,10 +75,26 @@ def evaluate_model(command: Command, model: object, rows: pd.DataFrame) -> dict[
             hint="keep the target in the rows that the stage named 'test' writes",
         )
     predictions = predict(model, rows, task, target=target)
+    training = training_labels(Path(command.bind["model"]))
     return {
         **score(task, rows[target], predictions, positive=positive),
-        "baseline": baseline(task, rows[target], positive=positive),
+        "baseline": baseline(task, rows[target], training=training, positive=positive),
     }
+
+
+def training_labels(model: Path) -> pd.Series[Any] | None:
+    """Return labels distributed as in training: a baseline may know no more. None where no profile tells."""
+    import pandas as pd
+
+    from mlxkit.evaluation.profile import PROFILE_FILE, CategorySketch, read_profile
+
+    known = read_profile(model).target if (model / PROFILE_FILE).is_file() else None
+    if known is None or not known.sketch.count:
+        return None
+    if not isinstance(known.sketch, CategorySketch):
+        return pd.Series([known.sketch.mean])
+    names, counts = zip(*known.sketch.categories, strict=True)
+    return pd.Series(names, dtype=object).repeat(list(counts))
 
 
 def training_rows_path(inputs: Mapping[str, str]) -> str | None:
