@@ -23,10 +23,10 @@ from mlxkit.pipeline.events import (
     Warned,
 )
 from mlxkit.pipeline.execute import read_metrics, remove_outputs
-from mlxkit.pipeline.failure import changed_while_running, explain, missing_input, missing_output
+from mlxkit.pipeline.failure import changed_while_running, explain, missing_output
 from mlxkit.pipeline.graph import select, upstream
-from mlxkit.pipeline.lockfile import tracked_data
 from mlxkit.pipeline.record import Recorder
+from mlxkit.pipeline.restore import Restore
 from mlxkit.pipeline.run_result import Options, RunResult, StageResult, Status
 from mlxkit.pipeline.staleness import StageState, Staleness
 from mlxkit.project.environments import choose
@@ -54,6 +54,7 @@ class Execution:
         self._target, self._recording = target, recording
         dvc_yaml.write(project, dvc_yaml.render(dvc_yaml.define(project)))
         self._staleness = Staleness(project)
+        self._restore = Restore(project, self._staleness, lambda: self.dvc, events)
         self._order = select(project.stages, options.stages)
         self._above = upstream(project.stages)
         self._git = git.state(project.root, ignore=project.metric_files)
@@ -79,7 +80,7 @@ class Execution:
         self._events(PlanMade(tuple(self._order)))
         try:
             self._warm_up()
-            self._prepare_data()
+            self._restore.take_over_data(self._order)
             while len(self._results) < len(self._order):
                 self._start_ready()
                 self._collect()
@@ -139,13 +140,6 @@ class Execution:
             )
         return self._dvc
 
-    def _prepare_data(self) -> None:
-        """Take over data files that DVC tracks and that changed, or that its cache has lost."""
-        for path in sorted({path for n in self._order for path in self._project.stages[n].inputs.values()}):
-            tracked = tracked_data(self._project.root, path)
-            if tracked is not None and self._staleness.is_unsaved(tracked):
-                self.dvc.commit_data(tracked.dvc_file)
-
     def _start_ready(self) -> None:
         for name in self._order:
             if self._error is not None or len(self._running) + len(self._opening) >= self._options.jobs:
@@ -171,44 +165,14 @@ class Execution:
         if not forced:
             if state.state == "fresh" and not state.missing:
                 return self._end(StageResult(name, "fresh"))
-            if self._restored(name, state):
+            if self._restore.outputs(name, state):
                 reasons = state.reasons or tuple(f"{path} was not here" for path in state.missing)
                 return self._end(StageResult(name, "restored", time.monotonic() - started, reasons))
-        self._fetch_inputs(name)
+        self._restore.inputs(name)
         reasons = ("forced",) if forced and not state.reasons else state.reasons
         reasons = reasons or tuple(f"{path} is neither here nor in the cache" for path in state.missing)
         self._execute(name, StageState(name, state.state, reasons, state.missing))
         return None
-
-    def _restored(self, name: str, state: StageState) -> bool:
-        """Bring a stage's outputs back; what comes back damaged does not count, and is dropped."""
-        for _ in range(2):
-            if not (state.current and self.dvc.checkout(name)):
-                self._fetch_inputs(name)
-                if not self.dvc.restore(name):
-                    return False
-            self._staleness.reload()
-            if not self._staleness.check(name).reasons:
-                return True
-            damaged = self.dvc.drop_damaged(name)
-            if not damaged:
-                return False
-            self._events(Warned(f"the cache holds '{damaged[0]}' damaged, and drops it"))
-        return False
-
-    def _fetch_inputs(self, name: str) -> None:
-        """Bring back what a stage reads and DVC tracks."""
-        for path in self._project.stages[name].inputs.values():
-            if not self._staleness.is_here(path):
-                tracked = tracked_data(self._project.root, path)
-                if tracked is None or not self.dvc.checkout_data(tracked.dvc_file):
-                    raise missing_input(
-                        self._project.root,
-                        name,
-                        path,
-                        tracked=tracked is not None,
-                        remote=self.dvc.remote,
-                    )
 
     def _execute(self, name: str, state: StageState) -> None:
         stage = self._project.stages[name]

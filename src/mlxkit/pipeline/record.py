@@ -7,10 +7,7 @@ stands in `.mlx/recorded.json`; while it matches the workspace, a run with nothi
 
 from __future__ import annotations
 
-import hashlib
 import json
-import platform
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +15,11 @@ from mlxkit.adapters import git, mlflow_store
 from mlxkit.adapters.process import this_process
 from mlxkit.errors import MlxError, ToolError
 from mlxkit.pipeline.lockfile import LOCK_FILE
+from mlxkit.pipeline.record_facts import datasets_of, params_of, tags_of
 from mlxkit.pipeline.record_steps import Steps
 from mlxkit.project.environments import sharing_store, tracking_uri
 from mlxkit.project.files import write_atomically
 from mlxkit.project.models import CONFIG_FILE, PARAMS_FILE, Environment, Project
-from mlxkit.project.params import read_params
 from mlxkit.project.variables import mask
 
 if TYPE_CHECKING:
@@ -31,8 +28,6 @@ if TYPE_CHECKING:
     from mlxkit.pipeline.run_result import StageResult
     from mlxkit.pipeline.staleness import Staleness
     from mlxkit.targets.base import Target
-
-_LIBRARIES = ("mlxkit", "dvc", "mlflow", "numpy", "pandas", "scikit-learn", "xgboost", "lightgbm", "torch")
 
 
 class Recorder:
@@ -79,11 +74,7 @@ class Recorder:
         """Begin to create the run of a training; `hashes` are those of everything that it reads."""
         if self.run_id is None:
             self.prepare()
-            self._opening = {
-                "params": self._params(),
-                "tags": self._tags(),
-                "datasets": self._datasets(hashes),
-            }
+            self._opening = self._facts(hashes)
             self._ask("open", self._opening)
 
     def variables(self) -> dict[str, str] | None:
@@ -188,9 +179,7 @@ class Recorder:
             {
                 **request,
                 "run_id": known.get("run_id", ""),
-                "params": self._params(),
-                "tags": self._tags(),
-                "datasets": self._datasets(staleness.dependency_hashes(train.name)),
+                **self._facts(staleness.dependency_hashes(train.name)),
                 **self._model(staleness),
             },
         )
@@ -226,62 +215,13 @@ class Recorder:
         model_hash = self._output_hash(staleness, self._project.model_path)
         return {"model": str(self._project.root / path), "model_hash": model_hash}
 
-    def _params(self) -> dict[str, Any]:
-        """Return the parameters of every stage that has any; the rest of params.yaml changes nothing."""
-        used = {group for stage in self._project.stages.values() for group in stage.params}
-        return {group: value for group, value in read_params(self._project.root).items() if group in used}
-
-    def _tags(self) -> dict[str, str]:
-        from importlib.metadata import PackageNotFoundError, version
-
-        versions = {}
-        for library in _LIBRARIES:
-            try:
-                versions[library] = version(library)
-            except PackageNotFoundError:
-                continue
-        config = (self._project.root / CONFIG_FILE).read_bytes()
-        tags = {
-            "mlflow.source.git.commit": self._git.commit or "",
-            "mlflow.source.git.branch": self._git.branch or "",
-            "mlx.dirty": str(self._git.dirty).lower(),
-            "mlx.changed_files": ", ".join(self._git.changed[:50]),
-            "mlx.environment": self._environment.name,
-            "mlx.target": "local",
-            "mlx.python": platform.python_version(),
-            "mlx.platform": platform.platform(),
-            "mlx.versions": json.dumps(versions, sort_keys=True),
-            "mlx.config_digest": hashlib.sha256(config).hexdigest(),
-            "mlx.command": " ".join(["mlx", *sys.argv[1:]]),
+    def _facts(self, hashes: Mapping[str, str | None]) -> dict[str, Any]:
+        """Return what a run is opened with."""
+        return {
+            "params": params_of(self._project),
+            "tags": tags_of(self._project, self._environment, self._git),
+            "datasets": datasets_of(self._project, hashes),
         }
-        return {name: value for name, value in tags.items() if value}
-
-    def _datasets(self, hashes: Mapping[str, str | None]) -> list[dict[str, Any]]:
-        """Describe each data input of the train stage, and the raw files that the pipeline began with."""
-        made = {path for stage in self._project.stages.values() for path in stage.outputs.values()}
-        raw = {
-            path: name
-            for stage in self._project.stages.values()
-            for name, path in stage.inputs.items()
-            if path not in made
-        }
-        train = self._project.train_stage
-        names = {**raw, **({path: name for name, path in train.inputs.items()} if train else {})}
-        datasets = []
-        for path, name in names.items():
-            digest = hashes.get(path) or self._raw_hash(path)
-            full = self._project.root / path
-            size = full.stat().st_size if full.is_file() else None
-            context = "training" if train and path in train.inputs.values() else "raw"
-            datasets.append(
-                {"name": name, "path": path, "digest": digest or "", "size": size, "context": context}
-            )
-        return datasets
-
-    def _raw_hash(self, path: str) -> str | None:
-        from mlxkit.pipeline.hashing import Hasher
-
-        return Hasher(self._project.root, self._project.state_dir / "memo.json").hash(path)
 
     def _artifacts(self) -> list[str]:
         names = (LOCK_FILE, CONFIG_FILE, PARAMS_FILE)

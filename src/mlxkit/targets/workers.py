@@ -169,6 +169,9 @@ class Workers:
         try:
             return Outcome(**json.loads(item.received))
         except ValueError:  # the keeper itself was killed and reported nothing
+            if item.pid:  # the job died with it, and its children, which may still write, did not
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(item.pid, signal.SIGKILL)
             return Outcome(None, signal.SIGKILL, False, time.monotonic() - item.started, 0)
 
     def memory(self, running: Running) -> int:
