@@ -341,6 +341,19 @@ def test_what_a_job_leaves_behind_ends_with_it(place: Place) -> None:
     assert eventually(lambda: not is_running(pid_in(child)))
 
 
+@pytest.mark.skipif(not LINUX, reason="the parent of a process is looked up in /proc")
+def test_when_its_keeper_is_killed_a_job_ends_with_its_children(place: Place) -> None:
+    stamp = time.monotonic_ns()
+    mark, child = place.root / f"mark-{stamp}", place.root / f"child-{stamp}"
+    running = place.workers.start(place.job("parent", child=CHILD, mark=str(mark), child_mark=str(child)))
+    pids = [pid_in(mark), pid_in(child)]
+    keeper = int(Path(f"/proc/{pids[0]}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(keeper, signal.SIGKILL)
+    outcome = place.end(running)
+    assert (outcome.succeeded, outcome.signal) == (False, signal.SIGKILL)
+    assert eventually(lambda: not any(map(is_running, pids)))
+
+
 def test_jobs_run_at_the_same_time(place: Place) -> None:
     """Each waits for what the other writes, so that one after the other they would never end."""
     stamp = time.monotonic_ns()
