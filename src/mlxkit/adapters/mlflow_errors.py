@@ -24,6 +24,11 @@ def is_foreign(error: Exception) -> bool:
     )
 
 
+def is_unreachable(error: Exception) -> bool:
+    """Whether the error says that a server does not answer."""
+    return is_foreign(error) and _symptom(str(error), error) == "unreachable"
+
+
 def explained(error: Exception, doing: str, store: str, where: str) -> ToolError:
     """Return the error in mlx's words: "cannot DOING", why, and the way out.
 

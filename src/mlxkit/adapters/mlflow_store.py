@@ -38,7 +38,7 @@ _DATABASE_SCHEMES = ("sqlite", "postgresql", "mysql", "mssql")
 _LOGGERS = ("mlflow", "alembic", "sqlalchemy", "urllib3")
 
 # MLflow's own values make an unreachable server fail after four minutes. What the user set wins.
-_SETTINGS = {
+IMPATIENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
@@ -272,7 +272,7 @@ def _reach(uri: str, _process: int) -> None:
 
 @contextmanager
 def _impatient() -> Iterator[None]:
-    added = {name: value for name, value in _SETTINGS.items() if name not in os.environ}
+    added = {name: value for name, value in IMPATIENT.items() if name not in os.environ}
     os.environ.update(added)
     try:
         yield

@@ -7,7 +7,6 @@ import json
 import math
 import os
 import re
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,7 +36,6 @@ SECONDS, MEMORY = "seconds/", "max_memory_mb/"
 
 _PID, _HOST, _STARTED = "mlx.pid", "mlx.host", "mlx.process"
 _MAX_PARAM, _MAX_TAG, _MAX_KEY = 6000, 8000, 250
-_AUTOLOGGED = "model"
 
 
 @dataclass(frozen=True)
@@ -168,31 +166,6 @@ def close_abandoned(
         for run_id in dead:
             client.set_terminated(run_id, "KILLED")
     return tuple(dead)
-
-
-def drop_autologged_models(store: Store, run_id: str) -> tuple[str, ...]:
-    """Delete the models that autologging added to a run, whose own model mlx logs, and return their ids.
-
-    To be called in the process that trained: such models carry no mark, but only there is autologging on.
-    """
-    if "mlflow" not in sys.modules or not _autologs_models():
-        return ()
-    with talking(store, f"tidy the run '{run_id}' in MLflow"):
-        client = connect(store)
-        outputs = client.get_run(run_id).outputs
-        ids = [output.model_id for output in outputs.model_outputs] if outputs else []
-        models = [client.get_logged_model(model_id) for model_id in ids]
-        dropped = [m.model_id for m in models if m.name == _AUTOLOGGED and MODEL not in m.tags]
-        for model_id in dropped:
-            client.delete_logged_model(model_id)
-    return tuple(dropped)
-
-
-def _autologs_models() -> bool:
-    from mlflow.utils.autologging_utils import AUTOLOGGING_INTEGRATIONS
-
-    configurations = AUTOLOGGING_INTEGRATIONS.values()
-    return any(c and not c.get("disable") and c.get("log_models", True) for c in configurations)
 
 
 def _log_model(client: MlflowClient, run_id: str, directory: Path, name: str) -> str:

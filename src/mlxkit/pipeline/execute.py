@@ -44,6 +44,11 @@ def execute_job(arguments: Mapping[str, Any]) -> dict[str, Any]:
             "hint": error.hint,
             "kind": error.kind,
         }
+    finally:
+        if "mlflow" in sys.modules:
+            from mlxkit.adapters import mlflow_live
+
+            mlflow_live.flush()
     return {}
 
 
@@ -61,6 +66,10 @@ def execute(command: Command, root: Path) -> None:
         return
     # MLflow removes the variable once the user's code logs something, and so joins the run.
     run_id = os.environ.get("MLFLOW_RUN_ID")
+    if run_id is not None and command.kind == "train":
+        from mlxkit.adapters import mlflow_live
+
+        mlflow_live.shield(os.environ.get("MLFLOW_TRACKING_URI", ""))
     params = group_values(read_params(root), command.params)
     remove_outputs(_written(command))
     results = _evaluate(command, params) if command.kind == "evaluate" else _call(command, params)

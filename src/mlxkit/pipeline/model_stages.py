@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.errors import StageFailed
+from mlxkit.errors import StageFailed, ToolError
 from mlxkit.pipeline.formats import TABLE_SUFFIXES, load_table, suffix_of
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ def save_trained_model(command: Command, model: object, path: str, root: Path, *
         StageFailed: the object is no model, or the stage has no table of training rows.
     """
     from mlxkit.adapters import mlflow_store
+    from mlxkit.adapters.mlflow_live import drop_autologged_models
     from mlxkit.adapters.mlflow_model import predictor, save_model
-    from mlxkit.adapters.mlflow_tracking import drop_autologged_models
     from mlxkit.evaluation.predictions import predict
     from mlxkit.evaluation.profile import PROFILE_FILE, build_profile
     from mlxkit.evaluation.training_rows import fingerprint
@@ -56,7 +57,9 @@ def save_trained_model(command: Command, model: object, path: str, root: Path, *
         extra_files={PROFILE_FILE: profile.to_json(), TRAINING_ROWS_FILE: seen.to_json()},
     )
     if run_id is not None:
-        drop_autologged_models(mlflow_store.resolve(root), run_id)
+        # A store that is away by now does not make a training fail; whoever closes the run says it.
+        with suppress(ToolError):
+            drop_autologged_models(mlflow_store.resolve(root), run_id)
     record = {"run_id": run_id or f"unrecorded-{uuid.uuid4().hex}"}
     Path(f"{path}.run.json").write_text(json.dumps(record) + "\n", encoding="utf-8")
 

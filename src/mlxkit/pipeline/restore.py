@@ -1,4 +1,4 @@
-"""What a stage reads and makes, back without running anything: from the cache, the run cache, or the remote."""
+"""What a stage reads and makes, back without running: from the cache, the run cache, or the remote."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Restore:
-    """Brings files of one project back; `dvc` opens its repository, which is slow, when it is first needed."""
+    """Brings files of one project back; `dvc` opens its repository, which is slow, once it is needed."""
 
     def __init__(
         self, project: Project, staleness: Staleness, dvc: Callable[[], Dvc], events: Events
@@ -26,7 +26,7 @@ class Restore:
         self._project, self._staleness, self._dvc, self._events = project, staleness, dvc, events
 
     def take_over_data(self, stages: Iterable[str]) -> None:
-        """Save data files that DVC tracks and these stages read, and that changed or that its cache has lost."""
+        """Save data files that DVC tracks and these stages read, if they changed or its cache lost them."""
         for path in sorted({path for name in stages for path in self._project.stages[name].inputs.values()}):
             tracked = tracked_data(self._project.root, path)
             if tracked is not None and self._staleness.is_unsaved(tracked):
