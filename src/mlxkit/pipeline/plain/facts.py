@@ -100,6 +100,14 @@ def evaluation_facts(project: Project, stage: Stage) -> EvaluationFacts:
     )
 
 
+def labelled_training_rows(project: Project) -> str | None:
+    """Return the path of the training rows whose labels the baseline knows; None where they have none."""
+    for path in _training_rows(project):
+        if path.exists() and project.target in load_table(path).columns:
+            return path.relative_to(project.root).as_posix()
+    return None
+
+
 def _need(project: Project, *paths: Path) -> None:
     for path in paths:
         if not path.exists():

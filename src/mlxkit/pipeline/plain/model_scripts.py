@@ -9,6 +9,7 @@ from mlxkit.evaluation.metrics import METRICS
 from mlxkit.pipeline.command import command_of
 from mlxkit.pipeline.model_stages import training_rows_path
 from mlxkit.pipeline.plain.arguments import Bound, bind
+from mlxkit.pipeline.plain.facts import labelled_training_rows
 from mlxkit.pipeline.plain.reading import read_table
 from mlxkit.pipeline.plain.script import Call, NotPlain
 from mlxkit.pipeline.plain.stages import begin, call, import_function, make_folders, signature_of
@@ -146,13 +147,16 @@ def evaluate_script(
     if project.run_record_path is None:
         raise NotPlain("there is no train stage whose run its metrics belong to")
     command = command_of(project, stage)
-    script.reserve(*_OWN_NAMES, "model", "test", "truth", "baseline", "own", *_FUNCTIONS.values())
+    script.reserve(*_OWN_NAMES, "model", "test", "known", "truth", "baseline", "own", *_FUNCTIONS.values())
     bound, own = _own_metrics(script, around, stage, command)
     begin(script, around, stage, bound)
     make_folders(script, around, command.out.values())
     read_model = Call(f"mlflow.{model.reader}.load_model", (python_literal(command.bind["model"]),))
     script.say(read_model, target="model")
     script.say(read_table(script, command.bind["test"], "pandas"), target="test")
+    training = labelled_training_rows(project)
+    if training is not None:
+        script.say(read_table(script, training, "pandas"), target="known")
     before, script.body = script.body, []
     _import_for_evaluation(script, project, facts)
     return script, {
@@ -161,6 +165,7 @@ def evaluate_script(
         "picks_columns": model.remembers_columns and model.is_estimator,
         "scores": _scores(facts),
         "target": project.target,
+        "knows_training": training is not None,
         "task": project.task,
         "facts": facts,
         "metrics": {name: _metric(name, facts) for name in METRICS if name in facts.metrics},

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.pipeline.dvc_yaml import Definition, define, render_plain
-from mlxkit.pipeline.plain.facts import evaluation_facts, model_facts
+from mlxkit.pipeline.plain.facts import evaluation_facts, labelled_training_rows, model_facts
 from mlxkit.pipeline.plain.model_scripts import evaluate_script, train_script
 from mlxkit.pipeline.plain.script import Call, Script
 from mlxkit.pipeline.plain.shell import expanded, plain_command, script_command
@@ -130,8 +130,9 @@ def _plain_definition(around: Surroundings, stage: Stage, definition: Definition
     if stage.cmd is not None:
         return replace(definition, cmd=plain_command(stage))
     inputs = {*definition.inputs, script_path(stage.name)}
-    if stage.kind == "evaluate" and around.project.run_record_path:
-        inputs.add(around.project.run_record_path)
+    if stage.kind == "evaluate":
+        more = (around.project.run_record_path, labelled_training_rows(around.project))
+        inputs.update(path for path in more if path is not None)
     return replace(
         definition,
         cmd=script_command(stage, script_path(stage.name), path=source),
