@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import LinearSVC
 
 from mlxkit.errors import DataError, UsageError
-from mlxkit.evaluation.metrics import METRICS, direction_of, find_metric
+from mlxkit.project.metrics import METRICS, direction_of, find_metric
 from mlxkit.evaluation.predictions import Predictions, fitted_columns, predict
 from mlxkit.evaluation.score import baseline, score, scorer
 

@@ -13,6 +13,8 @@ TRAIN = "call: churn.model:train"
 FIGURES = "cmd: python -m churn.figures"
 FIRST_GATE = "- {metric: roc_auc, min: 0.8}"
 NAME_RULE = "a name may hold letters, digits, '-' and '_', and starts with a letter"
+GATES = ("31:8 promote.gates[0].metric", "32:8 promote.gates[1].metric")
+REGRESSION = "r2, mae, rmse, median_absolute_error, mape"
 LINE_BREAK = "has a line break, which no path may have here"
 OUTSIDE = "must be a path inside the project, relative to its root"
 
@@ -374,7 +376,14 @@ RULES = {
     ),
     "positive label in a regression": (
         ("task: classification", "task: regression"),
-        ["6:1 positive: only a classification has a positive label"],
+        [
+            "6:1 positive: only a classification has a positive label",
+            *(f"{place}: a regression has no metric 'roc_auc'; use one of: {REGRESSION}" for place in GATES),
+        ],
+    ),
+    "gate on a metric that is not there": (
+        (FIRST_GATE, "- {metric: roc_acu, min: 0.8}"),
+        ["31:8 promote.gates[0].metric: a classification has no metric 'roc_acu', did you mean 'roc_auc'?"],
     ),
 }
 
@@ -386,6 +395,21 @@ def test_problem(churn: Churn, edit: tuple[str, str], lines: list[str]) -> None:
     count = "a problem" if len(lines) == 1 else f"{len(lines)} problems"
     assert error.message == f"mlx.yaml has {count}"
     assert error.hint == "edit mlx.yaml, then run `mlx check`"
+
+
+def test_a_gate_on_a_metric_of_ones_own(churn: Churn) -> None:
+    source = churn.root / "src/churn/model.py"
+    source.write_text(f"{source.read_text()}\n\ndef cost(model, test):\n    return {{'cost': 1.0}}\n")
+    own = ("evaluate: {}", "evaluate: {call: 'churn.model:cost'}")
+    bounded = churn.edit(own, (FIRST_GATE, "- {metric: cost, max: 3}")).load()
+    assert [gate.metric for gate in bounded.gates] == ["cost", "roc_auc"]
+    told = churn.edit(own, (FIRST_GATE, "- {metric: cost, beats: champion, direction: lower}")).load()
+    assert told.gates[0].direction == "lower"
+    error = churn.edit(own, (FIRST_GATE, "- {metric: cost, beats: champion}")).error()
+    assert list(error.context) == [
+        "mlx.yaml:31:7 promote.gates[0]: mlx does not know which way 'cost' is better; "
+        "add 'direction: higher' or 'direction: lower'"
+    ]
 
 
 SYNTAX = {

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxkit.errors import DataError
-from mlxkit.evaluation.metrics import find_metric
+from mlxkit.project.metrics import find_metric
 from mlxkit.evaluation.score import Label, known_classes, scorer
 
 if TYPE_CHECKING:

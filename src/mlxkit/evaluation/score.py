@@ -17,7 +17,7 @@ from pandas import Series
 from mlxkit.errors import DataError
 from mlxkit.evaluation.classification import ClassificationScorer
 from mlxkit.evaluation.labels import LabelIndex, in_order
-from mlxkit.evaluation.metrics import metrics_of
+from mlxkit.project.metrics import metrics_of
 from mlxkit.evaluation.predictions import Predictions
 from mlxkit.evaluation.regression import RegressionScorer
 

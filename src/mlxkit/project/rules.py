@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mlxkit.project import environments as env
 from mlxkit.project.call_rules import check_call
 from mlxkit.project.flow import depends_on, inside, producers
+from mlxkit.project.metrics import metrics_of
 from mlxkit.project.models import PARAMS_FILE, Project, Stage
 from mlxkit.project.suggestions import did_you_mean
 
@@ -41,7 +42,7 @@ def check_rules(project: Project, sound: Sound, params: Mapping[str, Any], probl
             _check_target(project, stage, stages[name], problems)
     _check_outputs(project, stages, problems)
     _check_cycles(project, stages, problems)
-    _check_gates(data, problems)
+    _check_gates(project, sound, problems)
     _check_environments(project, data, problems)
 
 
@@ -170,9 +171,12 @@ def _check_cycles(project: Project, values: Mapping[str, Value], problems: Probl
         problems.add(values[names[-1]], f"the stages need each other: {' -> '.join(names)}")
 
 
-def _check_gates(data: Mapping[str, Value], problems: Problems) -> None:
+def _check_gates(project: Project, sound: Sound, problems: Problems) -> None:
+    data: dict[str, Value] = sound.value.data
     gates = _at(data["promote"], "gates") if "promote" in data else None
     for gate in gates.data if gates is not None and isinstance(gates.data, list) else []:
+        if "metric" in gate.data and not sound.broken & {"task", "stages", "promote"}:
+            _check_metric(project, gate, problems)
         given = [key for key in ("min", "max", "beats") if key in gate.data]
         if not given:
             problems.add(gate, "needs one of 'min', 'max' and 'beats'")
@@ -180,6 +184,20 @@ def _check_gates(data: Mapping[str, Value], problems: Problems) -> None:
             problems.add(gate, f"has {' and '.join(repr(key) for key in given)}; write one gate for each")
         elif "confidence" in gate.data and given != ["beats"]:
             problems.add(gate.data["confidence"], "only a 'beats' gate has a confidence")
+
+
+def _check_metric(project: Project, gate: Value, problems: Problems) -> None:
+    """Note a gate on a metric that no run will have, or of which nobody says which way is better."""
+    value, evaluate = gate.data["metric"], project.evaluate_stage
+    name, usual = value.text, [metric.name for metric in metrics_of(project.task)]
+    if name in usual or name.removeprefix("baseline.") in usual:
+        return
+    if evaluate is not None and evaluate.call is None and evaluate.cmd is None:
+        close = did_you_mean(name, usual) or f"; use one of: {', '.join(usual)}"
+        problems.add(value, f"a {project.task} has no metric '{name}'{close}")
+    elif "beats" in gate.data and "direction" not in gate.data:
+        way = "add 'direction: higher' or 'direction: lower'"
+        problems.add(gate, f"mlx does not know which way '{name}' is better; {way}")
 
 
 def _check_environments(project: Project, data: Mapping[str, Value], problems: Problems) -> None:

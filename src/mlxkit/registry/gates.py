@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlxkit.errors import ConfigError, DataError
-from mlxkit.evaluation.metrics import METRICS, direction_of
+from mlxkit.project.metrics import METRICS, direction_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mlxkit.adapters import git, mlflow_store
 from mlxkit.adapters.mlflow_tracking import user_name
 from mlxkit.errors import Refused
-from mlxkit.evaluation.metrics import METRICS
+from mlxkit.project.metrics import METRICS
 from mlxkit.pipeline.lockfile import LOCK_FILE, parse_lock, tracked_data
 from mlxkit.pipeline.own_metrics import own_metric
 from mlxkit.pipeline.record_job import MODEL_HASH

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.evaluation.metrics import METRICS
+from mlxkit.project.metrics import METRICS
 from mlxkit.pipeline.command import command_of
 from mlxkit.pipeline.model_stages import training_rows_path
 from mlxkit.pipeline.plain.arguments import Bound, bind

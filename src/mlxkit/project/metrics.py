@@ -8,11 +8,11 @@ classes, in [0, 2].
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from mlxkit.errors import UsageError
+from mlxkit.project.suggestions import closest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +78,6 @@ def find_metric(name: str, task: Task) -> Metric:
     if metric is not None and metric.task == task:
         return metric
     names = [metric.name for metric in metrics_of(task)]
-    close = get_close_matches(name, names, n=1)
-    hint = f"did you mean '{close[0]}'?" if close else f"use one of: {', '.join(names)}"
+    close = closest(name, names)
+    hint = f"did you mean '{close}'?" if close else f"use one of: {', '.join(names)}"
     raise UsageError(f"'{name}' is no metric of a {task} task", hint=hint)
