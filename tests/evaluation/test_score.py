@@ -11,9 +11,9 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import LinearSVC
 
 from mlxkit.errors import DataError, UsageError
-from mlxkit.project.metrics import METRICS, direction_of, find_metric
 from mlxkit.evaluation.predictions import Predictions, fitted_columns, predict
 from mlxkit.evaluation.score import baseline, score, scorer
+from mlxkit.project.metrics import METRICS, direction_of, find_metric
 
 
 def binary_case(seed: int, rows: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

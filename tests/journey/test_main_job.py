@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import signal
 import socket
+import subprocess
+import urllib.request
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -261,6 +267,30 @@ def test_a_taken_port_is_named(project: Path) -> None:
         done = call(project, "mlx", "ui", "--port", str(port))
     assert done.code == 5
     assert f"error: port {port} is taken\n" in done.err
+
+
+def test_the_address_of_the_interface_is_said_once_it_answers(journey: Journey, project: Path) -> None:
+    assert journey["run"].code == 0
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    ui = subprocess.Popen(
+        ["mlx", "ui", "--port", str(port), "--json"],
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert ui.stdout is not None
+        url = f"http://127.0.0.1:{port}"
+        assert json.loads("".join(ui.stdout.readline() for _ in range(3))) == {"url": url}
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            assert answer.status == HTTPStatus.OK
+    finally:
+        os.killpg(ui.pid, signal.SIGKILL)
+        rest, _ = ui.communicate()
+    assert rest == ""
 
 
 def test_the_record_answers_for_the_model(journey: Journey, project: Path) -> None:

@@ -51,7 +51,7 @@ def refuse_place(store: Store) -> None:
 def moved_from(root: Path, database: Path) -> Path | None:
     """Return the folder that a project's own database was made in, when that is not `root`; else None.
 
-    The witness is the experiment that MLflow makes with the database.
+    The witness is the experiment that MLflow makes with the database; one that cannot be read tells nothing.
     """
     if database.parent != root or not database.is_file():
         return None
@@ -59,7 +59,7 @@ def moved_from(root: Path, database: Path) -> Path | None:
         try:
             query = "SELECT artifact_location FROM experiments WHERE experiment_id = 0"
             row = connection.execute(query).fetchone()
-        except sqlite3.OperationalError:
+        except sqlite3.DatabaseError:  # whoever uses it says what is wrong with it
             return None
     location = Path(str(row[0])) if row and row[0] else None
     if location is None or location.parent.name != ARTIFACTS or not location.is_absolute():

@@ -125,6 +125,16 @@ def connect(store: Store) -> MlflowClient:
     return MlflowClient(tracking_uri=store.uri)
 
 
+def ask(store: Store) -> None:
+    """Ask a store for something small.
+
+    Raises:
+        ToolError: it does not answer as a store of MLflow does.
+    """
+    with talking(store, "ask MLflow"):
+        connect(store).search_experiments(max_results=1)
+
+
 @contextmanager
 def talking(store: Store, doing: str) -> Iterator[None]:
     """Run calls of MLflow quietly, with short patience; a failure leaves as ToolError "cannot DOING"."""

@@ -31,5 +31,4 @@ def register(app: typer.Typer) -> None:
         project = load(session.root)
         store = store_of(project, environment_of(project, env))
         url = address_of(store, port)
-        session.output.answer({"url": url}, lambda: [url])
-        serve(store, port)
+        serve(store, port, lambda: session.output.answer({"url": url}, lambda: [url]))

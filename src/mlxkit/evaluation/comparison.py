@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxkit.errors import DataError
-from mlxkit.project.metrics import find_metric
 from mlxkit.evaluation.score import Label, known_classes, scorer
+from mlxkit.project.metrics import find_metric
 
 if TYPE_CHECKING:
     from pandas import Series

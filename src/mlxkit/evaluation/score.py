@@ -17,9 +17,9 @@ from pandas import Series
 from mlxkit.errors import DataError
 from mlxkit.evaluation.classification import ClassificationScorer
 from mlxkit.evaluation.labels import LabelIndex, in_order
-from mlxkit.project.metrics import metrics_of
 from mlxkit.evaluation.predictions import Predictions
 from mlxkit.evaluation.regression import RegressionScorer
+from mlxkit.project.metrics import metrics_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

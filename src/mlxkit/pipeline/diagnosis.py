@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Literal
 from mlxkit.adapters import git, mlflow_moved, mlflow_store
 from mlxkit.errors import ConfigError, MlxError, NotInProjectError
 from mlxkit.pipeline import dvc_yaml
+from mlxkit.project.environments import tracking_uri
 from mlxkit.project.load import find_root, load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from mlxkit.project.models import Project
+    from mlxkit.project.models import Environment, Project
 
 State = Literal["ok", "warning", "problem", "mended"]
 _LOW_DISK_BYTES = 1 << 30
@@ -51,8 +52,12 @@ def diagnose(start: Path, *, fix: bool = False) -> list[Finding]:
         text = "; ".join([error.message, *error.context[:3]])
         return [*findings, Finding("mlx.yaml", "problem", text, error.hint)]
     findings.append(Finding("mlx.yaml", "ok", f"valid, {len(project.stages)} stages"))
-    checks: tuple[Callable[[Project, bool], Finding], ...] = (_dvc, _dvc_yaml, _store, _secrets)
-    return [*findings, *(check(project, fix) for check in checks)]
+    findings += [_dvc(project), _dvc_yaml(project, fix)]
+    shared = {environment.tracking: name for name, environment in reversed(project.environments.items())}
+    for name in sorted(shared.values(), key=list(project.environments).index):
+        title = f"store of {name}" if len(shared) > 1 else "store"
+        findings.append(_store(project, project.environments[name], title, fix))
+    return [*findings, _secrets(project)]
 
 
 def _machine(start: Path) -> Iterator[Finding]:
@@ -65,7 +70,7 @@ def _machine(start: Path) -> Iterator[Finding]:
             yield Finding(library, "problem", "not installed", "make setup")
     yield Finding("libraries", "ok", ", ".join(versions))
     if not git.is_installed():
-        yield Finding("git", "warning", "not installed: commits are not recorded", "install git")
+        yield Finding("git", "warning", "not installed", "install git")
     elif git.has_identity(start):
         yield Finding("git", "ok", "installed, with an identity")
     else:
@@ -84,7 +89,11 @@ def _environment(root: Path) -> Finding:
 
 
 def _repository(root: Path) -> Finding:
-    complaint = git.complaint(root) if git.is_installed() else None
+    if not git.is_installed():
+        return Finding(
+            "repository", "warning", "git is not installed: code versions are not recorded", "install git"
+        )
+    complaint = git.complaint(root)
     if complaint is not None:
         linked = (root / ".git").is_file()
         remedy = f"git worktree repair '{root}', in the main working tree" if linked else "git status"
@@ -99,8 +108,7 @@ def _repository(root: Path) -> Finding:
     return Finding("repository", "ok", f"on {state.branch or 'no branch'} at {state.commit[:7]}")
 
 
-def _dvc(project: Project, fix: bool) -> Finding:
-    del fix
+def _dvc(project: Project) -> Finding:
     from mlxkit.adapters.dvc import Dvc
 
     try:
@@ -123,27 +131,26 @@ def _dvc_yaml(project: Project, fix: bool) -> Finding:
     return Finding("dvc.yaml", "mended", "written anew")
 
 
-def _store(project: Project, fix: bool) -> Finding:
-    """Look at the store in the project's root; others are looked at when they are used."""
+def _store(project: Project, environment: Environment, title: str, fix: bool) -> Finding:
+    """Look whether an environment's store answers, and still stores to this folder."""
     try:
-        store = mlflow_store.resolve(project.root)
-        if store.database is None:
-            return Finding("store", "ok", str(store))
-        if not store.database.exists():
-            return Finding("store", "ok", "not made yet; the first run makes it")
-        old = mlflow_moved.moved_from(project.root, store.database)
+        store = mlflow_store.resolve(project.root, tracking_uri(project, environment))
+        if store.database is not None and not store.database.exists():
+            return Finding(title, "ok", "not made yet; the first run makes it")
+        old = None if store.database is None else mlflow_moved.moved_from(project.root, store.database)
         if old is None:
-            return Finding("store", "ok", str(store))
+            mlflow_store.ask(store)
+            return Finding(title, "ok", str(store))
         if not fix:
-            return Finding("store", "problem", f"the project was moved here from {old}", "mlx doctor --fix")
+            return Finding(title, "problem", f"the project was moved here from {old}", "mlx doctor --fix")
+        assert store.database is not None
         mended = mlflow_moved.mend_moved(project.root, store.database)
     except MlxError as error:
-        return Finding("store", "problem", error.message, error.hint)
-    return Finding("store", "mended", f"{mended} paths now point here")
+        return Finding(title, "problem", error.message, error.hint)
+    return Finding(title, "mended", f"{mended} paths now point here")
 
 
-def _secrets(project: Project, fix: bool) -> Finding:
-    del fix
+def _secrets(project: Project) -> Finding:
     if not (project.root / ".env").exists():
         return Finding("secrets", "ok", "no .env")
     if git.committed_text(project.root, ".env") is not None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from mlxkit.adapters.mlflow_model import load_model, model_columns
 from mlxkit.errors import DataError
 from mlxkit.evaluation.comparison import Comparison, compare, paired_bootstrap
-from mlxkit.project.metrics import METRICS
 from mlxkit.evaluation.predictions import Predictions, predict
 from mlxkit.evaluation.score import score
 from mlxkit.evaluation.training_rows import TRAINING_ROWS_FILE, TrainingRows, overlap
+from mlxkit.project.metrics import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

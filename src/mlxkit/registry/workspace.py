@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from mlxkit.adapters import git, mlflow_store
 from mlxkit.adapters.mlflow_tracking import user_name
 from mlxkit.errors import Refused
-from mlxkit.project.metrics import METRICS
 from mlxkit.pipeline.lockfile import LOCK_FILE, parse_lock, tracked_data
 from mlxkit.pipeline.own_metrics import own_metric
 from mlxkit.pipeline.record_job import MODEL_HASH
 from mlxkit.project.environments import choose, lookup, tracking_uri
 from mlxkit.project.flow import producers
+from mlxkit.project.metrics import METRICS
 from mlxkit.registry.promote import find_run_to_promote, promote
 from mlxkit.registry.promotion import Evaluation, Promotion, Provenance
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.project.metrics import METRICS
 from mlxkit.pipeline.command import command_of
 from mlxkit.pipeline.model_stages import training_rows_path
 from mlxkit.pipeline.plain.arguments import Bound, bind
@@ -14,6 +13,7 @@ from mlxkit.pipeline.plain.reading import read_table
 from mlxkit.pipeline.plain.script import Call, NotPlain
 from mlxkit.pipeline.plain.stages import begin, call, import_function, make_folders, signature_of
 from mlxkit.pipeline.plain.writing import write
+from mlxkit.project.metrics import METRICS
 from mlxkit.project.models import model_output
 from mlxkit.scaffold.render import python_literal
 
