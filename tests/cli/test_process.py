@@ -96,7 +96,8 @@ def test_full_disk(copies: TmpDir, shell: Shell) -> None:
     done = shell("mlx env > /dev/full")
     assert done.returncode == 5
     assert done.stderr == (
-        "error: there is no space left on the disk\nhint: free some, for instance with `mlx gc`\n"
+        "error: there is no space left on the disk\n"
+        "hint: free some, for instance with `mlx gc`, then run the same command again\n"
     )
 
 

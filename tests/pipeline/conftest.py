@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 import tabular_project
+from small_disk import SmallDisks, small_disks
 from small_project import STAGES, FreshWorkers, SmallProject, default_files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tabular_project import Answer, TabularProject
@@ -86,6 +88,15 @@ def committed(_committed: SmallProject, tmp_path: Path, monkeypatch: pytest.Monk
 def light(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `mlx run` use workers that import nothing ahead; what they do is the same."""
     monkeypatch.setattr("mlxkit.pipeline.run.Workers", FreshWorkers)
+
+
+@pytest.fixture
+def disks(tmp_path: Path) -> Iterator[SmallDisks]:
+    """Small disks below `tmp_path`, which only commands that run through them see."""
+    with small_disks(tmp_path) as found:
+        if found is None:
+            pytest.skip("this machine lets nobody mount a disk in a namespace of their own")
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 
-from mlxkit.errors import LockTimeout, ToolError
+from mlxkit.errors import NO_SPACE, LockTimeout, ToolError
 
 
 def error_code(error: Exception) -> str:
@@ -79,7 +79,7 @@ _REASONS = {
     "broken": ("the file is no SQLite database", "move '{where}' away and try again"),
     "outdated": ("the database was made by another version of MLflow", "run `mlflow db upgrade '{store}'`"),
     "permission": ("permission denied", "run `mlx doctor`"),
-    "full": ("no space left on the disk", "run `df -h`"),
+    "full": (NO_SPACE, "free some, for instance with `mlx gc`"),
 }
 
 _SYMPTOMS = (
@@ -94,7 +94,7 @@ _SYMPTOMS = (
         "unreachable",
         ("max retries exceeded", "connection refused", "timed out", "failed to resolve", "httpconnection"),
     ),
-    ("full", ("no space left",)),
+    ("full", ("no space left", "database or disk is full")),
 )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import signal
 from typing import TYPE_CHECKING
 
 from mlxkit.adapters import git
-from mlxkit.errors import ConfigError, DataError, MlxError, StageFailed, ToolError
+from mlxkit.errors import FREE_SPACE, NO_SPACE, ConfigError, DataError, MlxError, StageFailed, ToolError
 from mlxkit.pipeline.lockfile import cache_folder, dvc_root
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from mlxkit.targets.base import Job, Outcome
 
 _TAIL_LINES = 12
+_FULL_BYTES = 1 << 20
+"""With less than this, the disk is why a process failed: it may not even have had room to say so."""
 _ERRORS: Mapping[str, type[MlxError]] = {"config": ConfigError, "tool": ToolError}
 """Failures that are not the stage's own, and end the command with their own exit codes."""
 
@@ -103,10 +106,11 @@ def changed_while_running(name: str, path: str) -> MlxError:
 
 
 def _failed(name: str, what: str, job: Job, *, hint: str = "") -> StageFailed:
+    full = shutil.disk_usage(job.log.parent).free < _FULL_BYTES
     return StageFailed(
         f"stage '{name}' {what}",
-        context=_tail(job.log),
-        hint=hint or "mend it, then run `mlx run`; what had finished is kept",
+        context=[*_tail(job.log), *([NO_SPACE] if full else [])],
+        hint=(FREE_SPACE if full else hint) or "mend it, then run `mlx run`; what had finished is kept",
     )
 
 

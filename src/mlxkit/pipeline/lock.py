@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import IO, TYPE_CHECKING
 
@@ -45,17 +45,12 @@ def run_lock(path: Path, events: Events, *, deadline: float | None = None) -> It
         ) from error
     with file:
         _acquire(file, events, time.monotonic() + deadline)
-        file.seek(0)
-        file.truncate()
-        json.dump(
-            {"pid": os.getpid(), "since": datetime.now().astimezone().isoformat(timespec="seconds")}, file
-        )
-        file.flush()
+        file.truncate(0)
+        _sign(file)
         try:
             yield file.fileno()
         finally:
-            file.seek(0)
-            file.truncate()
+            file.truncate(0)
             fcntl.flock(file, fcntl.LOCK_UN)
 
 
@@ -106,6 +101,13 @@ def _acquire(file: IO[str], events: Events, until: float) -> None:
                 hint="wait for it, or end it; set MLX_LOCK_TIMEOUT to wait longer",
             )
         time.sleep(_POLL_SECONDS)
+
+
+def _sign(file: IO[str]) -> None:
+    """Write who holds the lock. On a full disk it is held all the same: `mlx gc` makes room under it."""
+    known = {"pid": os.getpid(), "since": datetime.now().astimezone().isoformat(timespec="seconds")}
+    with suppress(OSError):
+        os.write(file.fileno(), json.dumps(known).encode())
 
 
 def _holder(file: IO[str]) -> str:

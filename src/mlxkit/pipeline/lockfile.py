@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 LOCK_FILE = "dvc.lock"
 NAMING_FILES = (LOCK_FILE, "*.dvc")
 """Patterns of the files that name objects of the cache."""
-TEMPORARY = re.compile(r".*\.[A-Za-z0-9_-]{22}\.tmp")
-"""Names that DVC writes files under, in the cache and in the workspace, before it moves them to their own."""
 
 _OBJECT = re.compile(rb"(?<![0-9A-Za-z])[0-9a-f]{32}(?:\.dir)?(?![0-9A-Za-z])")
 
