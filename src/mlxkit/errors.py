@@ -15,6 +15,8 @@ MlxError
 from __future__ import annotations
 
 import errno
+import os
+import shlex
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -116,13 +118,13 @@ class Interrupted(MlxError):
 
 NO_SPACE = "there is no space left on the disk"
 FREE_SPACE = "free some, for instance with `mlx gc`, then run the same command again"
-_NO_PERMISSION = ("a file may not be read or written", "look at its owner and permissions: `ls -l FILE`")
+_NO_PERMISSION = ("a file may not be read or written", "look at owner and permissions with `ls -ld {place}`")
 _MENDABLE = {
     errno.ENOSPC: (NO_SPACE, FREE_SPACE),
     errno.EDQUOT: (NO_SPACE, FREE_SPACE),
     errno.EACCES: _NO_PERMISSION,
     errno.EPERM: _NO_PERMISSION,
-    errno.EROFS: _NO_PERMISSION,
+    errno.EROFS: ("the disk may only be read", "mount the disk writable, or work in a copy on another one"),
 }
 
 
@@ -131,9 +133,21 @@ def of_the_machine(error: OSError) -> ToolError | None:
     known = _MENDABLE.get(error.errno or 0)
     if known is None:
         return None
-    found = ToolError(known[0], context=[str(error.filename)] if error.filename else [], hint=known[1])
+    message, hint = known
+    found = ToolError(
+        message,
+        context=[str(error.filename)] if error.filename else [],
+        hint=hint.format(place=_quoted(error.filename)),
+    )
     found.__cause__ = error
     return found
+
+
+def _quoted(name: object) -> str:
+    """Return a file, or the folder in which it could not be made, as a shell takes it."""
+    if not isinstance(name, str):
+        return "FILE"
+    return shlex.quote(name if os.path.lexists(name) else os.path.dirname(name) or ".")  # noqa: PTH120
 
 
 def is_full_disk(error: BaseException) -> bool:

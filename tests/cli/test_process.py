@@ -174,7 +174,7 @@ def test_file_that_may_not_be_read(mlx: Mlx, copies: TmpDir) -> None:
     assert result.err == (
         "error: a file may not be read or written\n"
         f"  {copies / 'dvc.yaml'}\n"
-        "hint: look at its owner and permissions: `ls -l FILE`\n"
+        f"hint: look at owner and permissions with `ls -ld {copies / 'dvc.yaml'}`\n"
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import tabular_project
-from small_disk import SmallDisks, small_disks
+from machine import SmallDisks, small_disks
 from small_project import STAGES, FreshWorkers, SmallProject, default_files
 
 if TYPE_CHECKING:
@@ -103,6 +103,12 @@ def disks(tmp_path: Path) -> Iterator[SmallDisks]:
 def tabular(tmp_path_factory: pytest.TempPathFactory) -> TabularProject:
     """A generated project; the fixtures below run it, one after the other."""
     return tabular_project.make(tmp_path_factory.mktemp("tabular"))
+
+
+@pytest.fixture(scope="session")
+def trainable(tmp_path_factory: pytest.TempPathFactory) -> TabularProject:
+    """A generated project that has never run; tests run copies of it."""
+    return tabular_project.make_trainable(tmp_path_factory.mktemp("trainable"))
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import tabular_project
 import yaml
 from small_project import SCRIPT, STAGES, STEPS, SmallProject, default_files
 
@@ -16,7 +15,7 @@ from mlxkit.adapters import dvc
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from small_disk import SmallDisks
+    from machine import SmallDisks
     from tabular_project import TabularProject
 
 MORE = "free some, for instance with `mlx gc`, then run the same command again"
@@ -183,31 +182,12 @@ def test_no_room_for_what_dvc_keeps_outside_the_project(
     assert full.run()[:2] == (0, dict.fromkeys(STAGES, "ran"))
 
 
-FILL = """\
-    pipeline.fit(train[FEATURES], train[target])
-    from pathlib import Path
-    import subprocess
-
-    for place in Path("full").read_text().split("\\n")[:-1] if Path("full").exists() else ():
-        subprocess.run(f"cat /dev/zero > '{place}/ballast'", shell=True, stderr=subprocess.DEVNULL)
-    return pipeline
-"""
-
-
-@pytest.fixture(scope="module")
-def _trainable(tmp_path_factory: pytest.TempPathFactory) -> TabularProject:
-    project = tabular_project.make(tmp_path_factory.mktemp("trainable"))
-    fit = "    return pipeline.fit(train[FEATURES], train[target])\n"
-    project.edit("src/patients/models/train_model.py", fit, FILL)
-    return project
-
-
 @pytest.fixture
-def training(disks: SmallDisks, _trainable: TabularProject, tmp_path: Path) -> OnDisk:
+def training(disks: SmallDisks, trainable: TabularProject, tmp_path: Path) -> OnDisk:
     """A project whose training, at its end, fills the disks that a file named `full` lists."""
     root = tmp_path / "patients"
     disks.mount(root, "200m")
-    disks.shell(f"cp -a '{_trainable.root}/.' .", root)
+    disks.shell(f"cp -a '{trainable.root}/.' .", root)
     return OnDisk(disks, root)
 
 

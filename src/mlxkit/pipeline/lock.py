@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import IO, TYPE_CHECKING
 
-from mlxkit.errors import LockTimeout, ToolError, UsageError
+from mlxkit.errors import LockTimeout, ToolError, UsageError, of_the_machine
 from mlxkit.pipeline.events import Events, Waiting
 
 if TYPE_CHECKING:
@@ -40,8 +40,11 @@ def run_lock(path: Path, events: Events, *, deadline: float | None = None) -> It
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a+", encoding="utf-8")
     except OSError as error:
+        known = of_the_machine(error)
         raise ToolError(
-            f"the project cannot be written: {error.strerror}", context=[str(path)], hint="run `mlx doctor`"
+            f"the project cannot be written: {(error.strerror or str(error)).lower()}",
+            context=[str(path)],
+            hint=known.hint if known is not None else "run `mlx doctor`",
         ) from error
     with file:
         _acquire(file, events, time.monotonic() + deadline)

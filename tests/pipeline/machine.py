@@ -1,16 +1,28 @@
-"""Small disks: file systems of a few MB that only the commands of one test see, and may fill."""
+"""What a machine may refuse: small disks that only the commands of one test see, and permissions."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+def unprivileged(*argv: str) -> list[str]:
+    """Return a command line that obeys permissions also when root runs it."""
+    if os.geteuid() != 0:
+        return [*argv]
+    if shutil.which("setpriv") is None:
+        pytest.skip("root may read and write everything")
+    return ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all", *argv]
 
 
 class SmallDisks:
