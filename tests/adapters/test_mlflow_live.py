@@ -30,6 +30,7 @@ client.log_metric("a" * 32, "loss", 0.25, step=2)
 client.log_param("a" * 32, "depth", 3)
 client.log_batch("a" * 32, params=[mlflow.entities.Param("width", "4")])
 client.set_tag("a" * 32, "who", "me")
+client.log_inputs("a" * 32, datasets=[])
 client.set_terminated("a" * 32, "FINISHED")
 print("trained")
 """

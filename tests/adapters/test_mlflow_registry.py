@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from http import HTTPStatus
-from itertools import chain
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 from pandas import DataFrame
 from sklearn.linear_model import LinearRegression
+from tests.mlflow_server import serving
 
 from mlxkit.adapters import mlflow_model, mlflow_registry, mlflow_runs, mlflow_store
 from mlxkit.adapters.mlflow_store import resolve
@@ -37,44 +29,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = {
-        "--host": "127.0.0.1",
-        "--port": str(port),
-        "--workers": "1",
-        "--backend-store-uri": f"sqlite:///{folder}/mlflow.db",
-        "--artifacts-destination": str(folder / "artifacts"),
-    }
-    url = f"http://127.0.0.1:{port}"
-    log = folder / "server.log"
-    with log.open("w") as said:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", "server", *chain.from_iterable(options.items())],
-            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-            stdout=said,
-            stderr=said,
-            start_new_session=True,
-        )
-    try:
-        # The server says that it has started before it listens, so only an answer counts.
-        while not _answers(f"{url}/health"):
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.2)
-        yield resolve(tmp_path_factory.mktemp("client"), url)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return bool(answer.status == HTTPStatus.OK)
-    except OSError:
-        return False
+    with serving(tmp_path_factory.mktemp("server")) as server:
+        yield resolve(tmp_path_factory.mktemp("client"), server.url)
 
 
 @pytest.fixture(params=["database", pytest.param("server", marks=pytest.mark.slow)])

@@ -21,13 +21,11 @@ LIVE = """\
     mlflow.log_metric("live", 0.5, step=1)
     mlflow.log_metric("live", 0.25, step=2)
 """
-FILL = """\
+AT_THE_END = """\
     pipeline.fit(train[FEATURES], train[target])
-    from pathlib import Path
     import subprocess
 
-    for place in Path("full").read_text().split("\\n")[:-1] if Path("full").exists() else ():
-        subprocess.run(f"cat /dev/zero > '{place}/ballast'", shell=True, stderr=subprocess.DEVNULL)
+    subprocess.run("[ ! -e at_the_end.sh ] || . ./at_the_end.sh", shell=True)
     return pipeline
 """
 COST = '''\
@@ -120,10 +118,10 @@ class TabularProject:
 
 
 def make_trainable(folder: Path) -> TabularProject:
-    """Make one whose training, at its end, fills the disks that a file named `full` lists."""
+    """Make one whose training, at its end, runs `at_the_end.sh`, where there is such a file."""
     project = make(folder)
     fit = "    return pipeline.fit(train[FEATURES], train[target])\n"
-    project.edit("src/patients/models/train_model.py", fit, FILL)
+    project.edit("src/patients/models/train_model.py", fit, AT_THE_END)
     return project
 
 

@@ -184,7 +184,7 @@ def test_no_room_for_what_dvc_keeps_outside_the_project(
 
 @pytest.fixture
 def training(disks: SmallDisks, trainable: TabularProject, tmp_path: Path) -> OnDisk:
-    """A project whose training, at its end, fills the disks that a file named `full` lists."""
+    """A project on a disk with room enough, whose training runs `at_the_end.sh` at its end."""
     root = tmp_path / "patients"
     disks.mount(root, "200m")
     disks.shell(f"cp -a '{trainable.root}/.' .", root)
@@ -199,7 +199,7 @@ def test_a_store_without_room_gets_its_record_later(
     training.disks.mount(place, {"database": "1100k", "artifacts": "100k"}[store])
     if store == "database":
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
-    training.write("full", str(place))
+    training.write("at_the_end.sh", f"cat /dev/zero > '{place}/ballast'")
     code, document = training.mlx("train")
     assert code == 5
     assert document["stages"][-1]["status"] == "ran"
@@ -213,7 +213,7 @@ def test_a_store_without_room_gets_its_record_later(
     assert (code, again["error"]["message"].endswith("there is no space left on the disk")) == (5, True)
 
     training.disks.free(place)
-    training.disks.shell("rm full", training.root)
+    training.disks.shell("rm at_the_end.sh", training.root)
     training.disks.shell(f"mount -o remount,size=100m '{place}'", training.root)
     code, synced = training.mlx("runs", "sync")
     assert (code, synced) == (0, {"synced": [document["run_id"]], "waiting": 0})
@@ -226,14 +226,14 @@ def test_a_record_that_no_disk_takes_is_made_by_the_next_run(training: OnDisk) -
     places = [training.root / "mlruns", training.root / ".mlx/unrecorded"]
     for place in places:
         training.disks.mount(place, "100k")
-    training.write("full", "\n".join(map(str, places)))
+    training.write("at_the_end.sh", "\n".join(f"cat /dev/zero > '{place}/ballast'" for place in places))
     code, document = training.mlx("train")
     assert (code, document["stages"][-1]["status"]) == (5, "ran")
     error = document["error"]
     assert error["message"].endswith(" in MLflow: there is no space left on the disk")
     assert error["context"][-1] == "the outputs are safe, and not recorded"
     assert error["hint"] == "free some, for instance with `mlx gc`; when that is mended, run `mlx run`"
-    training.disks.shell("umount mlruns .mlx/unrecorded && rm full", training.root)
+    training.disks.shell("umount mlruns .mlx/unrecorded && rm at_the_end.sh", training.root)
     code, document = training.mlx("train")
     assert (code, {stage["status"] for stage in document["stages"]}) == (0, {"fresh"})
     (run,) = training.mlx("runs")[1]["runs"]

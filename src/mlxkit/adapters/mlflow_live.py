@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mlxkit.adapters.mlflow_store import Store
 
-_LIVE = ("log_metric", "log_batch", "log_param", "set_tag", "update_run_info")
+_LIVE = ("log_metric", "log_batch", "log_param", "log_inputs", "set_tag", "update_run_info")
 _LOST = "mlx: the MLflow server does not answer, and what is logged from here on is lost\n"
 _BATCHING_THREAD = "MLflowAsyncLoggingLoop"
 _AUTOLOGGED = "model"
