@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from edits import CHANGES, params
-from small_project import PARAMS, STAGES, STEPS, by_status
+from small_project import PARAMS, STAGES, STEPS, by_status, default_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -292,3 +292,28 @@ def test_a_stage_name_with_dashes_and_paths_with_spaces(bare: SmallProject) -> N
     shutil.rmtree(bare.root / ".dvc/cache")
     assert bare.dvc_repro() == ["clean-it_2"]
     assert bare.reasons() == {}
+
+
+ODD_NAMES = ["it's größe #1", 'a "b" & `c`', "$HOME 🐍", "-dash (1) [2]", "back\\slash;|", "per%cent\there"]
+
+
+@pytest.mark.parametrize("folder", ["it's größe #1 $HOME 🐍", "new\nline", 'a "b" & `c`'])
+def test_odd_names_mean_the_same_to_both(bare: SmallProject, tmp_path: Path, folder: str) -> None:
+    project = bare.copy_to(tmp_path / folder).write(default_files())
+    stages: dict[str, Any] = {}
+    for number, name in enumerate(ODD_NAMES):
+        project.write({f"data/{name}.json": {"n": 5}})
+        stages[f"clean{number}"] = {
+            **STAGES["clean"],
+            "inputs": {"raw": f"data/{name}.json"},
+            "outputs": {"cleaned": f"build/{name}/{name}.json"},
+        }
+    project.configure(stages)
+    assert set(by_status(project.run()).values()) == {"ran"}
+    assert project.reasons() == project.dvc_status() == {}
+    assert project.dvc_repro() == []
+    project.write({f"data/{name}.json": {"n": 6} for name in ODD_NAMES})
+    done = subprocess.run(["dvc", "repro"], cwd=project.root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert project.reasons() == {}
+    assert project.json(f"build/{ODD_NAMES[0]}/{ODD_NAMES[0]}.json") == {"n": 18}

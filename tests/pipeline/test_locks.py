@@ -137,3 +137,15 @@ def test_dvc_and_mlx_inside_each_other_do_not_wait_for_ever(small: SmallProject)
     )
     assert done.returncode == 0, done.stderr
     assert small.states("left")["left"].state == "fresh"
+
+
+def test_a_user_without_a_name(small: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container may run under a number that nobody has a name for, and DVC asks for one."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def unknown(number: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert by_status(small.run("clean")) == {"clean": "ran"}

@@ -319,6 +319,13 @@ RULES = {
         ("[reports/figures]", '["reports/figures\\u2028"]'),
         [rf"27:15 stages.figures.outputs[0]: the path 'reports/figures\u2028' {LINE_BREAK}"],
     ),
+    "two spaces in a path": (
+        ("data/raw.csv", "data/raw  rows.csv"),
+        [
+            "11:14 stages.prepare.inputs.raw: the path 'data/raw  rows.csv' has two spaces in a row, "
+            "which DVC does not always keep"
+        ],
+    ),
     "variable in a path": (
         ("data/raw.csv", '"${DATA}/raw.csv"'),
         [

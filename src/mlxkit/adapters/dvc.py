@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import logging
 import os
 import time
@@ -43,6 +44,7 @@ class Dvc:
         from dvc.scm import SCMError
 
         _quiet()
+        _name_user()
         self._root = root
         with translated():
             try:
@@ -166,6 +168,7 @@ def init(root: Path, *, subdir: bool, scm: bool) -> None:
     from dvc.repo import Repo
 
     _quiet()
+    _name_user()
     with translated():
         repo = Repo.init(os.fspath(root), no_scm=not scm, subdir=subdir)
         with repo.config.edit("repo") as config:
@@ -194,3 +197,11 @@ def _quiet() -> None:
     """
     for name in ("dvc", "dvc_data", "dvc_objects"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _name_user() -> None:
+    """Give the user a name: DVC asks for one, and a container may run under a number that has none."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["USER"] = str(os.getuid())

@@ -123,6 +123,9 @@ def _check_path(project: Project, item: Value, problems: Problems, *, section: s
     if path and path.splitlines() != [path]:
         # DVC runs each line of a stage's command as a command of its own.
         problems.add(item, f"the path {path!r} has a line break, which no path may have here")
+    elif "  " in path:
+        # DVC folds a long command where it likes, and of spaces in a row it may read one again.
+        problems.add(item, f"the path '{path}' has two spaces in a row, which DVC does not always keep")
     elif "${" in path:
         problems.add(item, f"'{path}' is taken as it is written, and no path may hold '${{'")
     elif not path or path.startswith(("/", "~")) or normal == "." or normal.split("/")[0] == "..":
