@@ -8,12 +8,17 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from mlflow import MlflowClient
 from tabular_project import TabularProject
 from test_run_process import eventually
+from tests.mlflow_server import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+SECONDS = 300.0
+"""How long a busy machine may take to import what a training needs."""
 
 
 @pytest.fixture
@@ -60,8 +65,8 @@ def beside(project: TabularProject, tmp_path: Path) -> Iterator[Beside]:
 
 def test_ten_runs_at_once_do_the_work_once(project: TabularProject, beside: Beside) -> None:
     numbers = [beside.start("mlx", "train") for _ in range(10)]
-    assert eventually(lambda: sum("waiting for" in beside.err(number) for number in numbers) == 9)
-    assert eventually((project.root / "trained").exists)
+    assert eventually(lambda: sum("waiting for" in beside.err(number) for number in numbers) == 9, SECONDS)
+    assert eventually((project.root / "trained").exists, SECONDS)
     (first,) = [number for number in numbers if "waiting for" not in beside.err(number)]
     holder = beside.started[first].pid
     (project.root / "go").touch()
@@ -78,3 +83,32 @@ def test_ten_runs_at_once_do_the_work_once(project: TabularProject, beside: Besi
     assert (project.root / "trained").read_text() == "1\n"
     assert [run["id"] for run in project.mlx("runs").document["runs"]] == [run_id]
     assert subprocess.run(["dvc", "status", "train"], cwd=project.root, capture_output=True, check=True)
+
+
+def dvc(project: TabularProject, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["dvc", *arguments], cwd=project.root, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def test_plain_commands_of_dvc_and_mlflow_work_while_a_model_is_trained(
+    project: TabularProject, beside: Beside, tmp_path: Path
+) -> None:
+    dvc(project, "remote", "add", "-d", "box", str(tmp_path / "box"))
+    running = beside.start("mlx", "train")
+    assert eventually((project.root / "trained").exists, SECONDS), beside.err(running)
+    with serving(project.root) as ui:  # what `mlflow ui` does, on the project's own database
+        assert dvc(project, "status").returncode == 0
+        assert dvc(project, "push").returncode == 0
+        assert dvc(project, "gc", "-w", "-f").returncode == 0
+        refused = dvc(project, "repro", "train")
+        assert (refused.returncode, "is busy" in refused.stderr) == (255, True)
+        seen = MlflowClient(tracking_uri=ui.url)
+        (experiment,) = seen.search_experiments(filter_string="name = 'patients'")
+        (run,) = seen.search_runs([experiment.experiment_id])
+        assert run.info.status == "RUNNING"
+        (project.root / "go").touch()
+        assert beside.started[running].wait() == 0, beside.err(running)
+        assert seen.get_run(run.info.run_id).info.status == "FINISHED"
+    assert "up to date" in dvc(project, "status", "train").stdout
+    assert set(project.mlx("train").stages.values()) == {"fresh"}

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import time
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mlxkit.errors import DataError
-from mlxkit.pipeline.hashing import Hasher
+from mlxkit.pipeline.hashing import Hasher, hash_listing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,6 +117,51 @@ def test_an_old_file_is_read_once(tmp_path: Path) -> None:
     assert hasher(tmp_path).hash("a.txt") == first
     set_time(file, LONG_AGO + 1)
     assert hasher(tmp_path).hash("a.txt") != first
+
+
+def test_of_many_files_only_what_changed_is_read(tmp_path: Path) -> None:
+    files = [tmp_path / f"many/{number:04}.txt" for number in range(2000)]
+    files[0].parent.mkdir()
+    for file in files:
+        file.write_text("one")
+        set_time(file)
+    ours = hasher(tmp_path)
+    ours.hash("many")
+    ours.save()
+    # What is read now is another file; only one of them shows it.
+    for file in files:
+        file.write_text("two")
+        set_time(file)
+    set_time(files[7], LONG_AGO + 1)
+    one, two = (hashlib.md5(text).hexdigest() for text in (b"one", b"two"))
+    expected = [{"relpath": file.name, "md5": two if file == files[7] else one} for file in files]
+    assert hasher(tmp_path).hash("many") == hash_listing(expected)
+
+
+def test_an_edit_while_the_clock_was_ahead_is_seen_once_it_is_right(tmp_path: Path) -> None:
+    """A file from an hour ahead is edited, keeps size and inode, and gets its time back."""
+    file = tmp_path / "a.txt"
+    file.write_text("one")
+    ahead = time.time_ns() + 3_600_000_000_000
+    set_time(file, ahead)
+    ours = hasher(tmp_path)
+    first = ours.hash("a.txt")
+    ours.save()
+    with file.open("r+") as same_inode:
+        same_inode.write("two")
+    set_time(file, ahead)
+    assert hasher(tmp_path).hash("a.txt") != first
+
+
+def test_a_large_file_needs_no_memory(tmp_path: Path) -> None:
+    with (tmp_path / "large.bin").open("wb") as file:
+        file.truncate(64 << 20)
+    tracemalloc.start()
+    try:
+        assert hasher(tmp_path).hash("large.bin") == "7f614da9329cd3aebf59b91aadc30bf0"
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_file_that_was_replaced_is_read_again(tmp_path: Path) -> None:

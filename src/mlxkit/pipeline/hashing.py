@@ -25,7 +25,10 @@ _CHUNK = 1 << 20
 _CACHE_OBJECT = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")
 _ALWAYS_IGNORED = (".git", ".hg", ".dvc")
 _UNSAFE_AGE_NS = 2_000_000_000
-"""A file hashed this soon after its last change may change again within the same timestamp."""
+"""A file hashed this soon after its last change may change again within the same timestamp.
+
+One from the future too, once a clock that was ahead is right again.
+"""
 
 
 class Hasher:
@@ -126,7 +129,7 @@ class Hasher:
             while chunk := content.read(_CHUNK):
                 digest.update(chunk)
         value = digest.hexdigest()
-        if abs(time.time_ns() - info.st_mtime_ns) > _UNSAFE_AGE_NS:
+        if time.time_ns() - info.st_mtime_ns > _UNSAFE_AGE_NS:
             self._memo[key] = [*signature, value]
             self._changed = True
         return value
