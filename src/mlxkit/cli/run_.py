@@ -119,7 +119,7 @@ def _run(
     from mlxkit.pipeline.run import run
     from mlxkit.pipeline.run_result import Options
 
-    options = Options(stages, tuple(settings or ()), force, dry_run, jobs, env, on)
+    options = Options(stages, tuple(settings or ()), force, dry_run, jobs, env, on, verbose)
     root = session.root
     with Progress(session.output, verbose=verbose) as progress:
         result = run(root, options, progress)
