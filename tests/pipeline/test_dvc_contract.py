@@ -19,19 +19,6 @@ if TYPE_CHECKING:
     from small_project import SmallProject
 
 
-def changed_for_mlx(project: SmallProject) -> set[str]:
-    """The stages that are stale because of themselves, not of a stage before them."""
-    return {
-        name
-        for name, reasons in project.reasons().items()
-        if any(not reason.startswith("after ") for reason in reasons)
-    }
-
-
-def changed_for_dvc(project: SmallProject) -> set[str]:
-    return set(project.dvc_status())
-
-
 # DVC compares what dvc.yaml lists with dvc.lock, and not the reverse; mlx sees the dependency that is gone.
 OVERLOOKED_BY_DVC = {"an input less": {"right"}}
 
@@ -41,7 +28,7 @@ def test_both_see_the_same_stages_changed(ran: SmallProject, name: str) -> None:
     change, _ = CHANGES[name]
     change(ran)
     ran.check_fix()
-    assert changed_for_mlx(ran) == changed_for_dvc(ran) | OVERLOOKED_BY_DVC.get(name, set())
+    assert ran.changed_for_mlx() == ran.changed_for_dvc() | OVERLOOKED_BY_DVC.get(name, set())
 
 
 @pytest.mark.parametrize("text", ["2024-01-31", "2024-01-31 10:00:00", "[2024-01-31]", "{a: 2024-01-31}"])
@@ -198,10 +185,10 @@ def test_both_agree_after_fifty_random_edits(ran: SmallProject) -> None:
     for _ in range(50):
         history.append(_random_edit(ran, chance))
         ran.check_fix()
-        assert changed_for_mlx(ran) == changed_for_dvc(ran), history
+        assert ran.changed_for_mlx() == ran.changed_for_dvc(), history
         if chance.random() < 0.06:
             assert ran.run().error is None
-            assert changed_for_mlx(ran) == changed_for_dvc(ran) == set(), history
+            assert ran.changed_for_mlx() == ran.changed_for_dvc() == set(), history
 
 
 def test_dvc_sees_variables_unexpanded(bare: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,7 +93,7 @@ def test_a_damaged_lock_file_is_named(ran: SmallProject, mlx: Any, text: str, wh
     )
 
 
-@pytest.mark.parametrize("text", ["outs: []", "a: [", "outs: {}", "outs: [{path: raw.json}]"])
+@pytest.mark.parametrize("text", ["outs: []", "a: [", "outs: {}", "outs: [{md5: a}]", "outs: 1"])
 def test_a_damaged_dvc_file_is_named(ran: SmallProject, mlx: Any, text: str) -> None:
     ran.write({"data/raw.json.dvc": text})
     (ran.root / "data/raw.json").unlink()

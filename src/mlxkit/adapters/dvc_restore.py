@@ -25,6 +25,8 @@ class Restorer:
 
         What is in the workspace already fills the cache, when that lacks it.
         """
+        if not all(out.hash_info for out in stage.outs):
+            return False
         for out in stage.outs:
             _unlink_broken(Path(out.fs_path))
         kept = [out for out in stage.outs if out.use_cache and _lacks(out) and not out.workspace_status()]
@@ -89,7 +91,7 @@ class Restorer:
 
     def drop_damaged(self, stage: Any) -> list[str]:
         """Remove from cache and workspace what is not as its name says; returns the outputs concerned."""
-        found = {out: list(_damaged(out)) for out in stage.outs if out.use_cache}
+        found = {out: list(_damaged(out)) for out in stage.outs if out.use_cache and out.hash_info}
         for out, objects in found.items():
             for oid in objects:
                 out.cache.delete(oid)
