@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from small_project import by_status
+from small_project import by_status, messages
+
+from mlxkit.pipeline.events import Waiting, Warned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from small_project import SmallProject
+
+    from mlxkit.pipeline.events import Event
 
 RAW = "data/raw.json"
 AFTER_CLEAN = {"left": ("after clean",), "right": ("after clean",), "join": ("after left, right",)}
@@ -376,6 +380,32 @@ def test_data_that_is_not_here_comes_back_for_a_stage(tracked: SmallProject, nam
     assert by_status(tracked.run("clean", force=True)) == {"clean": "ran"}
     assert tracked.json(RAW) == {"n": 5}
     assert tracked.dvc_status() == {}
+
+
+def test_imported_data_comes_back_from_its_repository(tracked: SmallProject) -> None:
+    imported_from_repository(tracked).remove(RAW)
+    tracked.object_of(hashlib.md5(b'{"n": 5}').hexdigest()).unlink()
+    events: list[Event] = []
+    assert by_status(tracked.run("clean", force=True, events=events.append)) == {"clean": "ran"}
+    source = tracked.root.parent / "other"
+    assert messages(events, Waiting) == [f"fetching '{RAW}' from the repository '{source}'"]
+    assert tracked.json(RAW) == {"n": 5}
+    assert tracked.dvc_status() == {}
+
+
+def test_imported_data_whose_repository_is_gone(tracked: SmallProject) -> None:
+    imported_from_repository(tracked).remove(RAW)
+    tracked.object_of(hashlib.md5(b'{"n": 5}').hexdigest()).unlink()
+    source = tracked.root.parent / "other"
+    shutil.rmtree(source)
+    events: list[Event] = []
+    error = tracked.run("clean", force=True, events=events.append).error
+    assert error is not None
+    assert error.message == f"'{RAW}' was imported, and is neither here nor in the cache"
+    assert error.hint == f"import it again with `dvc update {RAW}.dvc`"
+    assert messages(events, Warned) == [
+        f"the repository '{source}' does not have '{RAW}', or does not answer"
+    ]
 
 
 @pytest.mark.parametrize("entry", ["file", "folder"])

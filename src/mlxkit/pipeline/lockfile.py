@@ -58,6 +58,7 @@ class Tracked:
         plain: whether mlx understands all of it, and the hash is that of DVC 3; else DVC has to compare.
         settled: whether nothing but its own content decides what it should be. An import that is not frozen
             follows its source, and what a key means that mlx does not know, only DVC can tell.
+        imported: whether DVC got it from somewhere else, in a way that it can repeat.
     """
 
     dvc_file: str
@@ -65,6 +66,7 @@ class Tracked:
     digest: str
     plain: bool = True
     settled: bool = True
+    imported: bool = False
 
 
 def read_lock(root: Path) -> dict[str, Locked]:
@@ -134,11 +136,12 @@ def _tracked(root: Path, dvc_file: str, path: str) -> Tracked | None:
         if place is None and outs:
             return None
         out = outs[place or ""]
-        frozen = not data.get("deps") or data.get("frozen") is True
-        known = data.keys() <= (_IMPORT_KEYS if data.get("deps") else _DATA_FILE_KEYS)
+        imported = bool(data.get("deps"))
+        frozen = not imported or data.get("frozen") is True
+        known = data.keys() <= (_IMPORT_KEYS if imported else _DATA_FILE_KEYS)
         known = known and all(out.keys() <= _DATA_KEYS for out in outs.values())
         plain = known and frozen and _is_plain(out, _DATA_KEYS)
-        return Tracked(dvc_file, str(place), str(out.get("md5") or ""), plain, known and frozen)
+        return Tracked(dvc_file, str(place), str(out.get("md5") or ""), plain, known and frozen, imported)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError) as error:

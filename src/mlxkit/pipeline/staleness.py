@@ -153,8 +153,8 @@ class Staleness:
         return self._own
 
     def _recorded(self, path: str) -> str | None:
-        for locked in self._lock.values():
-            if path in locked.outs:
+        for name, locked in self._lock.items():
+            if name in self.definitions and path in locked.outs:
                 return locked.outs[path] or None
         tracked = tracked_data(self._project.root, path)
         if tracked is None or (tracked.path == path and tracked.digest):
