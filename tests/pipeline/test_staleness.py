@@ -4,6 +4,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from edits import CHANGES, params
 from small_project import STEPS, by_status
 
@@ -56,6 +57,16 @@ def test_a_machine_without_the_data_can_still_ask(ran: SmallProject) -> None:
 def test_a_machine_without_data_and_cache_can_still_ask(ran: SmallProject) -> None:
     shutil.rmtree(ran.root / "build")
     shutil.rmtree(ran.root / ".dvc/cache")
+    assert ran.reasons() == {}
+
+
+def test_what_a_stage_made_under_its_old_name_is_no_record(ran: SmallProject) -> None:
+    config = yaml.safe_load(ran.text("mlx.yaml"))
+    config["stages"]["better"] = config["stages"].pop("right")
+    ran.write({"mlx.yaml": config, "scripts/right.py": ran.text("scripts/right.py").replace("100", "200")})
+    assert by_status(ran.run())["better"] == "ran"
+    assert "right" in yaml.safe_load(ran.text("dvc.lock"))["stages"]
+    shutil.rmtree(ran.root / "build")
     assert ran.reasons() == {}
 
 

@@ -153,9 +153,10 @@ class Staleness:
         return self._own
 
     def _recorded(self, path: str) -> str | None:
-        for name, locked in self._lock.items():
-            if name in self.definitions and path in locked.outs:
-                return locked.outs[path] or None
+        # Stages that are gone or have another name by now stay in dvc.lock: they come last, the newest first.
+        for name in sorted(reversed(self._lock), key=lambda name: name not in self.definitions):
+            if path in self._lock[name].outs:
+                return self._lock[name].outs[path] or None
         tracked = tracked_data(self._project.root, path)
         if tracked is None or (tracked.path == path and tracked.digest):
             return tracked.digest if tracked else None
