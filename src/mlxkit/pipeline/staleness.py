@@ -154,8 +154,9 @@ class Staleness:
 
     def _recorded(self, path: str) -> str | None:
         # Stages that are gone or have another name by now stay in dvc.lock: they come last, the newest first.
-        for name in sorted(reversed(self._lock), key=lambda name: name not in self.definitions):
-            if path in self._lock[name].outs:
+        gone = [name for name in self._lock if name not in self.definitions]
+        for name in (*self.definitions, *reversed(gone)):
+            if name in self._lock and path in self._lock[name].outs:
                 return self._lock[name].outs[path] or None
         tracked = tracked_data(self._project.root, path)
         if tracked is None or (tracked.path == path and tracked.digest):
