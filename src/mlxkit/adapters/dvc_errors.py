@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlxkit.errors import ToolError
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 def translated() -> Iterator[None]:
     """Turn DVC's errors into ToolError."""
     from dvc.exceptions import CacheLinkError, DvcException
+    from dvc.utils.strictyaml import YAMLValidationError
 
     try:
         yield
@@ -24,6 +25,12 @@ def translated() -> Iterator[None]:
             "DVC cannot link a file to its cache: `cache.type` allows no kind of link that works here",
             context=list(error.fs_paths),
             hint="run `dvc config --local cache.type copy`",
+        ) from error
+    except YAMLValidationError as error:
+        raise ToolError(
+            f"DVC cannot read '{Path(error.path).as_posix()}'",
+            context=[_described(found) for found in error.exc.errors[:3]],
+            hint="see the line with `dvc status`",
         ) from error
     except DvcException as error:
         first, *rest = str(error).splitlines() or [type(error).__name__]
@@ -39,3 +46,9 @@ def translated() -> Iterator[None]:
             context=[str(file)] if file is not None else [],
             hint=f"remove the broken link '{file}'" if broken else "run `mlx doctor`",
         ) from error
+
+
+def _described(found: Any) -> str:
+    """Say what DVC's schema does not allow, and where."""
+    where = ".".join(str(part) for part in found.path)
+    return f"{where}: {found.error_message}"

@@ -51,7 +51,7 @@ class Execution:
         self._project, self._options, self._events = project, options, events
         self._target, self._recording = target, recording
         dvc_yaml.write(project, dvc_yaml.render(dvc_yaml.define(project)))
-        self._staleness = Staleness(project)
+        self._staleness = Staleness(project, lambda: self.dvc)
         self._restore = Restore(project, self._staleness, lambda: self.dvc, events)
         self._order = select(project.stages, options.stages)
         self._above = upstream(project.stages)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from mlxkit.pipeline.lockfile import Tracked
     from mlxkit.project.models import Project, Stage
     from mlxkit.targets.base import Job, Outcome
 
@@ -73,12 +74,20 @@ def missing_output(project: Project, stage: Stage, job: Job, *, told: bool = Fal
     return None
 
 
-def missing_input(root: Path, name: str, path: str, *, tracked: bool, remote: str | None) -> MlxError:
+def missing_input(
+    root: Path, name: str, path: str, *, tracked: Tracked | None, remote: str | None
+) -> MlxError:
     """Return the error for an input that is not there, and if DVC tracks it, is nowhere else."""
-    if not tracked:
+    if tracked is None:
         return DataError(
             f"stage '{name}' reads '{path}', which is not there",
             hint="put it there, then run `mlx run` again",
+        )
+    if remote is None and tracked.imported:
+        return DataError(
+            f"'{path}' was imported, and is neither here nor in the cache",
+            context=[f"stage '{name}' reads it"],
+            hint=f"import it again with `dvc update {shlex.quote(tracked.dvc_file)}`",
         )
     if remote is None:
         cache = _cache_of_main_tree(root)
