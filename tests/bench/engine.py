@@ -3,7 +3,7 @@
     python tests/bench/engine.py ../shared/bench/plain_dvc_mlflow.sh --pairs 5
 
 Prints a table of medians; `--json FILE` keeps the single times. Run it on a machine with nothing else to do.
-mlx stands in it twice: cold, as in CI (`MLX_WARM=0`), and warm, as when somebody runs it again within minutes.
+mlx stands in it twice: cold, as in CI (`MLX_WARM=0`), and warm, as when it ran a minute ago.
 """
 
 from __future__ import annotations
