@@ -408,6 +408,21 @@ def test_imported_data_whose_repository_is_gone(tracked: SmallProject) -> None:
     ]
 
 
+def test_an_import_that_follows_a_source_that_is_gone(tracked: SmallProject) -> None:
+    unfrozen(tracked)
+    source = tracked.root.parent / "source.json"
+    source.unlink()
+    assert tracked.reasons() == SOURCE
+    error = tracked.run().error
+    assert error is not None
+    assert (error.message, error.context, error.hint) == (
+        f"what '{RAW}.dvc' imports is gone, or does not answer",
+        (str(source),),
+        f"run `dvc freeze {RAW}.dvc` to keep the data as it is",
+    )
+    assert tracked.json(RAW) == {"n": 5}
+
+
 @pytest.mark.parametrize("entry", ["file", "folder"])
 def test_what_a_folder_of_dvc_2_held_is_on_record(bare: SmallProject, entry: str) -> None:
     bare.write({"data/rows/deep/a.txt": "1", "data/rows/b.txt": "2"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import os
+import shlex
 from contextlib import AbstractContextManager, chdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,10 +126,20 @@ class Dvc:
         self._locks.release_claims()
 
     def commit_data(self, dvc_file: str) -> None:
-        """Take a changed data file, or the new version of an import's source, over as `dvc repro` does."""
+        """Take a changed data file, or the new version of an import's source, over as `dvc repro` does.
+
+        Raises:
+            ToolError: DVC cannot, for instance because the source is gone.
+        """
         with self._locks.repository():
             data = self._files.data(dvc_file)
             if dvc_answers.follows_source(data):
+                if dvc_answers.is_source_gone(data):
+                    raise ToolError(
+                        f"what '{dvc_file}' imports is gone, or does not answer",
+                        context=[str(data.deps[0])],
+                        hint=f"run `dvc freeze {shlex.quote(dvc_file)}` to keep the data as it is",
+                    )
                 data.reproduce()
             self._files.save(data)
 

@@ -60,6 +60,11 @@ def follows_source(data: Any) -> bool:
     return bool(data.is_partial_import or (data.is_import and not data.frozen))
 
 
+def is_source_gone(data: Any) -> bool:
+    """Whether the source of an import is not there; DVC itself says so of another repository."""
+    return not data.is_repo_import and not data.deps[0].exists
+
+
 def _is_modified(out: Any) -> bool:
     return bool(out.exists and out.workspace_status())
 
