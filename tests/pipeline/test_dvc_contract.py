@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 import shutil
 import subprocess
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from edits import CHANGES, params
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from small_project import PARAMS, STAGES, STEPS, by_status
 
 if TYPE_CHECKING:
@@ -211,23 +212,27 @@ def _changed_for_dvc_but_for_what_is_away(project: SmallProject) -> set[str]:
     return {name for name, changes in project.dvc_status().items() if any(map(counts, changes))}
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_both_agree_after_random_edits(ran: SmallProject, seed: int) -> None:
-    """Each kind of edit comes twice per seed, in any order."""
-    chance = random.Random(seed)
-    ran.write({"src/demo/steps.py": STEPS_AND_MORE})
-    history = []
-    for kind in chance.sample([*EDITS, *EDITS], 2 * len(EDITS)):
-        number = chance.randrange(len(OUTPUTS))
-        history.append((kind, number))
-        EDITS[kind](ran, number)
-        ran.check_fix()
-        assert ran.changed_for_mlx() == _changed_for_dvc_but_for_what_is_away(ran), history
-        if len(history) % 10 == 0:
-            if not (ran.root / "data/raw.json").exists():
-                ran.write({"data/raw.json": {"n": 1}})
-            assert ran.run().error is None
-            assert ran.changed_for_mlx() == ran.changed_for_dvc() == set(), history
+@settings(
+    max_examples=8,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(st.lists(st.tuples(st.sampled_from(sorted(EDITS)), st.integers(0, 3)), min_size=12, max_size=18))
+def test_both_agree_after_random_edits(
+    ran: SmallProject, tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[str, int]]
+) -> None:
+    """At each step, and again after a run in the middle and at the end."""
+    project = ran.copy_to(tmp_path_factory.mktemp("edited") / "project")
+    project.write({"src/demo/steps.py": STEPS_AND_MORE})
+    for number, (kind, value) in enumerate(edits, 1):
+        EDITS[kind](project, value)
+        project.check_fix()
+        assert project.changed_for_mlx() == _changed_for_dvc_but_for_what_is_away(project), edits[:number]
+        if number in (len(edits) // 2, len(edits)):
+            if not (project.root / "data/raw.json").exists():
+                project.write({"data/raw.json": {"n": 1}})
+            assert project.run().error is None
+            assert project.changed_for_mlx() == project.changed_for_dvc() == set(), edits[:number]
 
 
 def test_dvc_sees_variables_unexpanded(bare: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
