@@ -14,6 +14,9 @@ MlxError
 
 from __future__ import annotations
 
+import errno
+import os
+import shlex
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -111,3 +114,49 @@ class Interrupted(MlxError):
 
     kind = "interrupted"
     exit_code = Exit.INTERRUPTED
+
+
+NO_SPACE = "there is no space left on the disk"
+FREE_SPACE = "free some, for instance with `mlx gc`, then run the same command again"
+_NO_PERMISSION = ("a file may not be read or written", "look at owner and permissions with `ls -ld {place}`")
+_MENDABLE = {
+    errno.ENOSPC: (NO_SPACE, FREE_SPACE),
+    errno.EDQUOT: (NO_SPACE, FREE_SPACE),
+    errno.EACCES: _NO_PERMISSION,
+    errno.EPERM: _NO_PERMISSION,
+    errno.EROFS: ("the disk may only be read", "mount the disk writable, or work in a copy on another one"),
+}
+
+
+def of_the_machine(error: OSError) -> ToolError | None:
+    """Explain what no command can foresee: a full disk, a file that may not be written; None for the rest."""
+    known = _MENDABLE.get(error.errno or 0)
+    if known is None:
+        return None
+    message, hint = known
+    found = ToolError(
+        message,
+        context=[str(error.filename)] if error.filename else [],
+        hint=hint.format(place=_quoted(error.filename)),
+    )
+    found.__cause__ = error
+    return found
+
+
+def _quoted(name: object) -> str:
+    """Return a file, or the folder in which it could not be made, as a shell takes it."""
+    if not isinstance(name, str):
+        return "FILE"
+    return shlex.quote(name if os.path.lexists(name) else os.path.dirname(name) or ".")  # noqa: PTH120
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether an error, or what caused it, says that the disk is full; SQLite has its own name for that."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if getattr(cause, "sqlite_errorname", "") == "SQLITE_FULL":
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False

@@ -260,3 +260,18 @@ def test_the_query_and_its_values_are_not_shown() -> None:
     found = explained(error, "record the run", "sqlite:///mlflow.db", "mlflow.db")
     assert found.message == "cannot record the run: the database is read-only"
     assert found.context == ("store: sqlite:///mlflow.db", said)
+
+
+def test_a_folder_that_takes_no_journal_is_what_is_read_only(tmp_path: Path) -> None:
+    """SQLite says the same of a file that may be written in a folder that may not."""
+    (tmp_path / "mlflow.db").write_bytes(b"")
+    error = sqlite3.OperationalError("attempt to write a readonly database")
+    found = explained(error, "record the run", "sqlite:///mlflow.db", str(tmp_path / "mlflow.db"))
+    assert found.hint == f"run `chmod u+w '{tmp_path}'`"
+
+
+@pytest.mark.parametrize("said", ["database or disk is full", "[Errno 28] No space left on device"])
+def test_a_full_disk_is_called_one(said: str) -> None:
+    found = explained(sqlite3.OperationalError(said), "record the run", "sqlite:///mlflow.db", "mlflow.db")
+    assert found.message == "cannot record the run: there is no space left on the disk"
+    assert found.hint == "free some, for instance with `mlx gc`"

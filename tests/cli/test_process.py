@@ -96,7 +96,8 @@ def test_full_disk(copies: TmpDir, shell: Shell) -> None:
     done = shell("mlx env > /dev/full")
     assert done.returncode == 5
     assert done.stderr == (
-        "error: there is no space left on the disk\nhint: free some, for instance with `mlx gc`\n"
+        "error: there is no space left on the disk\n"
+        "hint: free some, for instance with `mlx gc`, then run the same command again\n"
     )
 
 
@@ -173,7 +174,7 @@ def test_file_that_may_not_be_read(mlx: Mlx, copies: TmpDir) -> None:
     assert result.err == (
         "error: a file may not be read or written\n"
         f"  {copies / 'dvc.yaml'}\n"
-        "hint: look at its owner and permissions: `ls -l FILE`\n"
+        f"hint: look at owner and permissions with `ls -ld {copies / 'dvc.yaml'}`\n"
     )
 
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 import tabular_project
+from machine import SmallDisks, small_disks
 from small_project import STAGES, FreshWorkers, SmallProject, default_files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tabular_project import Answer, TabularProject
@@ -88,10 +90,25 @@ def light(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mlxkit.pipeline.run.Workers", FreshWorkers)
 
 
+@pytest.fixture
+def disks(tmp_path: Path) -> Iterator[SmallDisks]:
+    """Small disks below `tmp_path`, which only commands that run through them see."""
+    with small_disks(tmp_path) as found:
+        if found is None:
+            pytest.skip("this machine lets nobody mount a disk in a namespace of their own")
+        yield found
+
+
 @pytest.fixture(scope="session")
 def tabular(tmp_path_factory: pytest.TempPathFactory) -> TabularProject:
     """A generated project; the fixtures below run it, one after the other."""
     return tabular_project.make(tmp_path_factory.mktemp("tabular"))
+
+
+@pytest.fixture(scope="session")
+def trainable(tmp_path_factory: pytest.TempPathFactory) -> TabularProject:
+    """A generated project that has never run; tests run copies of it."""
+    return tabular_project.make_trainable(tmp_path_factory.mktemp("trainable"))
 
 
 @pytest.fixture(scope="session")

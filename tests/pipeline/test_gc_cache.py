@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from history import History
+from machine import unprivileged
 
 from mlxkit.errors import LockTimeout, Refused, ToolError, UsageError
 from mlxkit.pipeline.events import Event, Waiting
@@ -450,15 +451,6 @@ def test_killed_at_any_moment_the_cache_is_consistent(cache: SmallProject) -> No
     assert steps == 6
     collect(cache)
     assert [path for path in (cache.root / ".dvc/cache").rglob("*") if path.is_file()] == []
-
-
-def unprivileged(*argv: str) -> list[str]:
-    """Return a command line that obeys permissions also when root runs it."""
-    if os.geteuid() != 0:
-        return [*argv]
-    if shutil.which("setpriv") is None:
-        pytest.skip("root may delete everything")
-    return ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all", *argv]
 
 
 def test_what_cannot_be_deleted_is_reported_and_keeps_what_it_names(cache: SmallProject) -> None:

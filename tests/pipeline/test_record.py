@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import yaml
 
 from mlxkit.adapters import git, mlflow_runs, mlflow_store
 from mlxkit.adapters.process import this_process
+from mlxkit.errors import ToolError
 from mlxkit.pipeline.record import Recorder
 from mlxkit.pipeline.record_job import record
 from mlxkit.pipeline.staleness import Staleness
@@ -134,6 +136,28 @@ def test_what_is_recorded_already_asks_nobody(trained: SmallProject) -> None:
     again, listener, staleness = recorder(trained)
     assert again.close({}, staleness, {}, True, None) == "r1"
     assert (listener.requests, again.recorded) == ([], False)
+
+
+def test_what_cannot_be_remembered_is_recorded_all_the_same(trained: SmallProject) -> None:
+    (trained.root / ".mlx/recorded.json").mkdir(parents=True)
+    ours, _, staleness = recorder(trained)
+    opened(ours, staleness)
+    assert ours.close({}, staleness, {}, True, None) == "r1"
+
+
+def test_a_step_that_cannot_even_write_its_log(trained: SmallProject) -> None:
+    class Full(Listener):
+        def start(self, job: Job) -> Running:
+            raise OSError(errno.ENOSPC, "No space left on device", str(job.log))
+
+    loaded = load(trained.root)
+    ours = Recorder(loaded, loaded.environments["dev"], git.state(trained.root), Full())
+    staleness = Staleness(loaded)
+    assert "MLFLOW_RUN_ID" not in opened(ours, staleness)
+    with pytest.raises(ToolError) as caught:
+        ours.close({}, staleness, {}, True, None)
+    assert caught.value.message == "there is no space left on the disk"
+    assert caught.value.context == ("the outputs are safe, and not recorded",)
 
 
 def test_what_is_recorded_in_a_store_that_is_gone_is_recorded_again(trained: SmallProject) -> None:

@@ -203,7 +203,7 @@ def test_a_store_that_cannot_be_reached_stops_no_stage(tabular: TabularProject, 
     assert error["kind"] == "tool"
     assert error["message"] == "cannot record the run in MLflow: the MLflow server does not answer"
     assert (error["context"][0], error["context"][-1]) == ("store: http://127.0.0.1:9", WAITS)
-    assert error["hint"] == "run `curl http://127.0.0.1:9/health`; when it answers, run `mlx runs sync`"
+    assert error["hint"] == "run `curl http://127.0.0.1:9/health`; when that is mended, run `mlx runs sync`"
 
 
 def test_what_the_store_did_not_take_waits_and_is_carried_over(
@@ -258,7 +258,7 @@ def test_a_store_that_may_not_be_written(tabular: TabularProject, after_repro: A
         database.chmod(0o644)
     assert (answer.code, answer.stages["train"]) == (5, "ran")
     assert answer.document["error"]["message"].endswith(": the database is read-only")
-    hint = f"run `chmod u+w '{database}'`; when it answers, run `mlx runs sync`"
+    hint = f"run `chmod u+w '{database}'`; when that is mended, run `mlx runs sync`"
     assert answer.document["error"]["hint"] == hint
     assert len(tabular.mlx("runs", "sync").document["synced"]) == 1
 

@@ -6,16 +6,17 @@ import copy
 import logging
 import os
 import shlex
-from contextlib import AbstractContextManager, chdir
+import time
+from contextlib import AbstractContextManager, chdir, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters import dvc_answers
 from mlxkit.adapters.dvc_errors import translated
-from mlxkit.adapters.dvc_files import StageFiles
+from mlxkit.adapters.dvc_files import StageFiles, drop_half_written
 from mlxkit.adapters.dvc_locks import Locks
 from mlxkit.adapters.dvc_restore import Restorer
-from mlxkit.errors import ToolError
+from mlxkit.errors import ToolError, is_full_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -73,7 +74,7 @@ class Dvc:
 
     def restore(self, stage_name: str) -> bool:
         """Bring a stage's outputs back from the run cache; returns whether there was such a run."""
-        with self._locks.repository():
+        with self._changing():
             stage = self._restorer.restore(lambda: self._files.stage(stage_name))
             if stage is not None:
                 self._files.save(stage)
@@ -81,17 +82,17 @@ class Dvc:
 
     def checkout(self, stage_name: str) -> bool:
         """Bring a stage's outputs back as dvc.lock has them, from the cache or else from the remote."""
-        with self._locks.repository():
+        with self._changing():
             return self._restorer.checkout(self._files.stage(stage_name))
 
     def checkout_data(self, dvc_file: str) -> bool:
         """Bring a data file back that `dvc add` tracks, from the cache or else from the remote."""
-        with self._locks.repository():
+        with self._changing():
             return self._restorer.checkout(self._files.data(dvc_file))
 
     def drop_damaged(self, stage_name: str) -> list[str]:
         """Remove from the cache what is not as its name says; returns the outputs that it belonged to."""
-        with self._locks.repository():
+        with self._changing():
             return self._restorer.drop_damaged(self._files.stage(stage_name))
 
     def commit(self, stage_name: str, read: Mapping[str, str | None]) -> str | None:
@@ -100,7 +101,7 @@ class Dvc:
         `read` holds the hash of each input when the stage began. When one is another by now, nothing is
         saved, and its path is returned.
         """
-        with self._locks.repository():
+        with self._changing():
             stage = self._files.stage(stage_name)
             stage.save_deps()
             for dep in stage.deps:
@@ -131,7 +132,7 @@ class Dvc:
         Raises:
             ToolError: DVC cannot, for instance because the source is gone.
         """
-        with self._locks.repository():
+        with self._changing():
             data = self._files.data(dvc_file)
             if dvc_answers.follows_source(data):
                 if dvc_answers.is_source_gone(data):
@@ -168,7 +169,7 @@ class Dvc:
 
     def add(self, path: str) -> None:
         """Track a data file, as `dvc add` does."""
-        with self._locks.repository():
+        with self._changing():
             self._repo.add([str(self._root / path)])
 
     @property
@@ -179,6 +180,19 @@ class Dvc:
     def exclusive(self) -> AbstractContextManager[None]:
         """Keep other DVC commands from changing cache and workspace for as long as this is held."""
         return self._locks.repository()
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Hold DVC's lock; what a full disk left half-written is removed."""
+        began = time.time()
+        with self._locks.repository():
+            try:
+                yield
+            except Exception as error:
+                if is_full_disk(error):
+                    outputs = [Path(out.fs_path) for out in self._repo.index.outs]
+                    drop_half_written(self.cache_folder, outputs, began)
+                raise
 
     def status(self) -> dict[str, Any]:
         """Return what `dvc status` says: stage address to list of changes; empty when all is in step."""

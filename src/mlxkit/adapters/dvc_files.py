@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -18,9 +19,11 @@ import yaml
 from mlxkit.project.files import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 DVC_FILE, LOCK_FILE = "dvc.yaml", "dvc.lock"
+TEMPORARY = re.compile(r".*\.[A-Za-z0-9_-]{22}\.tmp")
+"""Names that DVC writes files under, in the cache and in the workspace, before it moves them to their own."""
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -98,6 +101,23 @@ class StageFiles:
                 copy.write_bytes(file.read_bytes())
             kind(self._repo, os.fspath(copy), **options).dump(stage)
             write_atomically(file, copy.read_bytes())
+
+
+def drop_half_written(cache: Path, outputs: Collection[Path], since: float) -> None:
+    """Remove what was begun after that time and never got its name: on a full disk, DVC leaves it there.
+
+    The caller holds DVC's lock. Another writer, of a cache that is shared, has no room either.
+    """
+    inside = (
+        Path(folder, name)
+        for place in (cache, *outputs)
+        for folder, _, names in os.walk(place)
+        for name in names
+    )
+    beside = (file for folder in {output.parent for output in outputs} for file in folder.glob("*.tmp"))
+    for file in {*inside, *beside}:
+        if TEMPORARY.fullmatch(file.name) and file.lstat().st_ctime >= since:
+            file.unlink()
 
 
 def with_entry(text: str, name: str, entry: Mapping[str, Any]) -> str | None:

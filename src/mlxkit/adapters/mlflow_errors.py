@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
+from pathlib import Path
 
-from mlxkit.errors import LockTimeout, ToolError
+from mlxkit.errors import NO_SPACE, LockTimeout, ToolError, of_the_machine
 
 
 def error_code(error: Exception) -> str:
@@ -26,7 +28,7 @@ def is_foreign(error: Exception) -> bool:
 
 def is_unreachable(error: Exception) -> bool:
     """Whether the error says that a server does not answer."""
-    return is_foreign(error) and _symptom(str(error), error) == "unreachable"
+    return is_foreign(error) and _symptom(str(error)) == "unreachable"
 
 
 def explained(error: Exception, doing: str, store: str, where: str) -> ToolError:
@@ -40,14 +42,27 @@ def explained(error: Exception, doing: str, store: str, where: str) -> ToolError
             context=[f"store: {store}", str(error)],
             hint=f"run `pip install {driver}`",
         )
+    if isinstance(error, PermissionError) and (refused := of_the_machine(error)) is not None:
+        return ToolError(
+            f"cannot {doing}: permission denied", context=[f"store: {store}", str(error)], hint=refused.hint
+        )
     text = without_password(_without_query(" ".join(str(error).split())))
-    known = _REASONS.get(_symptom(text, error))
+    known = _REASONS.get(_symptom(text))
     context = [f"store: {store}", text[:500]]
     if known is None:
         return ToolError(f"cannot {doing}", context=context, hint="run `mlx doctor`")
     reason, hint = known
     kind = LockTimeout if hint is _LOCKED else ToolError
-    return kind(f"cannot {doing}: {reason}", context=context, hint=hint.format(store=store, where=where))
+    return kind(
+        f"cannot {doing}: {reason}",
+        context=context,
+        hint=hint.format(store=store, where=where, closed=_not_writable(Path(where))),
+    )
+
+
+def _not_writable(database: Path) -> Path:
+    """Return what keeps SQLite from writing: the file, or its folder, where SQLite puts its journal."""
+    return database.parent if os.access(database, os.W_OK) else database
 
 
 _DRIVERS = {
@@ -73,13 +88,12 @@ _REASONS = {
         "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, in .env",
     ),
     "foreign": ("no MLflow server is at this address", "run `curl {where}/version`"),
-    "readonly": ("the database is read-only", "run `chmod u+w '{where}'`"),
+    "readonly": ("the database is read-only", "run `chmod u+w '{closed}'`"),
     "locked": ("another process keeps the database locked", _LOCKED),
     "unopened": ("the database cannot be opened", "run `ls -l '{where}'`"),
     "broken": ("the file is no SQLite database", "move '{where}' away and try again"),
     "outdated": ("the database was made by another version of MLflow", "run `mlflow db upgrade '{store}'`"),
-    "permission": ("permission denied", "run `mlx doctor`"),
-    "full": ("no space left on the disk", "run `df -h`"),
+    "full": (NO_SPACE, "free some, for instance with `mlx gc`"),
 }
 
 _SYMPTOMS = (
@@ -94,16 +108,16 @@ _SYMPTOMS = (
         "unreachable",
         ("max retries exceeded", "connection refused", "timed out", "failed to resolve", "httpconnection"),
     ),
-    ("full", ("no space left",)),
+    ("full", ("no space left", "database or disk is full")),
 )
 
 
-def _symptom(text: str, error: Exception) -> str:
+def _symptom(text: str) -> str:
     lower = text.lower()
     for symptom, signs in _SYMPTOMS:
         if any(sign in lower for sign in signs):
             return symptom
-    return "permission" if isinstance(error, PermissionError) else ""
+    return ""
 
 
 def _without_query(text: str) -> str:

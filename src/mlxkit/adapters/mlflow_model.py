@@ -19,7 +19,7 @@ from mlxkit.adapters import run_traces
 from mlxkit.adapters.mlflow_flavors import flavor_of, type_name
 from mlxkit.adapters.mlflow_store import quiet
 from mlxkit.adapters.model_code import own_code
-from mlxkit.errors import StageFailed, ToolError, UsageError
+from mlxkit.errors import FREE_SPACE, NO_SPACE, MlxError, StageFailed, ToolError, UsageError, is_full_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -55,12 +55,11 @@ def save_model(
 
     Raises:
         StageFailed: the model is of a type that MLflow's flavors here do not cover, or cannot be stored.
+        ToolError: the disk is full.
     """
     flavor = flavor_of(model)
     run_traces.erase(model)
-    made = directory.with_name(f".{directory.name}.new")
-    shutil.rmtree(made, ignore_errors=True)
-    with quiet():
+    with quiet(), _beside(directory) as made:
         from mlxkit.adapters.mlflow_signature import signature
 
         common = {
@@ -73,13 +72,23 @@ def save_model(
             with run_traces.fixed_generator(), _requirements_unchecked():
                 flavor.save(model, made, common)
         except Exception as error:  # a library's save raises whatever the model's own methods raise
-            shutil.rmtree(made, ignore_errors=True)
             raise _not_stored(model, error) from error
-    _drop_caches(made)
-    for name, content in (extra_files or {}).items():
-        (made / name).write_bytes(content)
-    _normalise(made)
-    _replace(directory, made)
+        _drop_caches(made)
+        for name, content in (extra_files or {}).items():
+            (made / name).write_bytes(content)
+        _normalise(made)
+        _replace(directory, made)
+
+
+@contextmanager
+def _beside(directory: Path) -> Iterator[Path]:
+    """Give a name to write under; what is still there at the end was never complete."""
+    made = directory.with_name(f".{directory.name}.new")
+    shutil.rmtree(made, ignore_errors=True)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def predictor(model: object) -> Any:
@@ -117,7 +126,9 @@ def _requirements_unchecked() -> Iterator[None]:
         names[check] = before
 
 
-def _not_stored(model: object, error: Exception) -> StageFailed:
+def _not_stored(model: object, error: Exception) -> MlxError:
+    if is_full_disk(error):
+        return ToolError(f"the model cannot be stored: {NO_SPACE}", hint=FREE_SPACE)
     return StageFailed(
         f"the model of type '{type_name(model)}' cannot be stored",
         context=[f"{type(error).__name__}: {error}"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import re
@@ -31,7 +30,7 @@ from mlxkit.cli import (
     status,
     ui,
 )
-from mlxkit.errors import Exit, Interrupted, MlxError, ToolError, UsageError
+from mlxkit.errors import Exit, Interrupted, MlxError, UsageError, of_the_machine
 from mlxkit.output import Output, discard_stdout
 
 if TYPE_CHECKING:
@@ -49,17 +48,6 @@ app = typer.Typer(
 
 for module in (init, status, check, run_, promote, drift, runs, models, env, ui, gc, doctor, eject, exec_):
     module.register(app)
-
-
-_NO_SPACE = ("there is no space left on the disk", "free some, for instance with `mlx gc`")
-_NO_PERMISSION = ("a file may not be read or written", "look at its owner and permissions: `ls -l FILE`")
-_MENDABLE = {
-    errno.ENOSPC: _NO_SPACE,
-    errno.EDQUOT: _NO_SPACE,
-    errno.EACCES: _NO_PERMISSION,
-    errno.EPERM: _NO_PERMISSION,
-    errno.EROFS: _NO_PERMISSION,
-}
 
 
 def _version(value: bool) -> None:
@@ -97,7 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _report(Interrupted("interrupted"))
     except OSError as error:
-        return _report(_of_the_machine(error)) if error.errno in _MENDABLE else _report_bug(error)
+        known = of_the_machine(error)
+        return _report(known) if known is not None else _report_bug(error)
     except Exception as error:
         return _report_bug(error)
 
@@ -170,14 +159,6 @@ def _report(error: MlxError) -> int:
         traceback.print_exception(error)
     options.current.output.error(error)
     return error.exit_code
-
-
-def _of_the_machine(error: OSError) -> MlxError:
-    """Explain what no command can foresee: a full disk, a file that may not be written."""
-    where = [str(error.filename)] if error.filename else []
-    found = ToolError(_MENDABLE[error.errno or 0][0], context=where, hint=_MENDABLE[error.errno or 0][1])
-    found.__cause__ = error
-    return found
 
 
 def _report_bug(error: Exception) -> int:

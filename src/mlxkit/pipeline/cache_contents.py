@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlxkit.adapters.dvc_files import TEMPORARY
 from mlxkit.errors import ToolError
-from mlxkit.pipeline.lockfile import TEMPORARY, named_objects
+from mlxkit.pipeline.lockfile import named_objects
 from mlxkit.project.weight import Weight, weight, weight_of
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from contextlib import chdir, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.errors import MlxError, StageFailed
+from mlxkit.errors import FREE_SPACE, MlxError, StageFailed, is_full_disk, of_the_machine
 from mlxkit.pipeline.binding import bind
 from mlxkit.pipeline.command import Command
 from mlxkit.pipeline.formats import load_object, load_table
@@ -38,18 +38,27 @@ def execute_job(arguments: Mapping[str, Any]) -> dict[str, Any]:
     try:
         execute(Command(**values), Path.cwd())
     except MlxError as error:
-        return {
-            "message": error.message,
-            "context": list(error.context),
-            "hint": error.hint,
-            "kind": error.kind,
-        }
+        return _plain(error)
+    except OSError as error:
+        known = of_the_machine(error)
+        if known is None:
+            raise
+        return _plain(known)
     finally:
         if "mlflow" in sys.modules:
             from mlxkit.adapters import mlflow_live
 
             mlflow_live.flush()
     return {}
+
+
+def _plain(error: MlxError) -> dict[str, Any]:
+    return {
+        "message": error.message,
+        "context": list(error.context),
+        "hint": error.hint,
+        "kind": error.kind,
+    }
 
 
 def execute(command: Command, root: Path) -> None:
@@ -228,6 +237,7 @@ def call_user_function(function: Callable[..., Any], arguments: Mapping[str, Any
         raise StageFailed(
             f"'{command.call}' raised {type(error).__name__}{said}",
             context=_user_frames(error),
+            hint=FREE_SPACE if is_full_disk(error) else "",
         ) from error
 
 

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters import git, mlflow_moved
-from mlxkit.errors import Interrupted, MlxError
+from mlxkit.errors import Interrupted, MlxError, of_the_machine
 from mlxkit.pipeline import dvc_yaml
 from mlxkit.pipeline.command import command_of
 from mlxkit.pipeline.durations import keep_durations, saved_seconds
@@ -86,6 +86,10 @@ class Execution:
             self._interrupt()
         except MlxError as error:
             self._error = error
+        except OSError as error:
+            self._error = of_the_machine(error)
+            if self._error is None:
+                raise
         self._events(RecordClosing())
         run_id, metrics = self._record()
         self._staleness.save()

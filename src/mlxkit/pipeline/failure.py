@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import signal
 import sys
 from typing import TYPE_CHECKING
 
 from mlxkit.adapters import git
-from mlxkit.errors import ConfigError, DataError, MlxError, StageFailed, ToolError
+from mlxkit.errors import FREE_SPACE, NO_SPACE, ConfigError, DataError, MlxError, StageFailed, ToolError
 from mlxkit.pipeline.lockfile import cache_folder, dvc_root
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from mlxkit.targets.base import Job, Outcome
 
 _TAIL_LINES = 12
+_FULL_BYTES = 1 << 20
+"""With less than this, the disk is why a process failed: it may not even have had room to say so."""
 _ERRORS: Mapping[str, type[MlxError]] = {"config": ConfigError, "tool": ToolError}
 """Failures that are not the stage's own, and end the command with their own exit codes."""
 
@@ -32,7 +35,7 @@ def explain(project: Project, job: Job, outcome: Outcome, *, told: bool = False)
     tail = _tail(job.log, told=told)
     if outcome.timed_out:
         return _failed(
-            job.name,
+            job,
             f"took longer than its timeout of {job.timeout:g} s",
             tail,
             hint="raise `timeout:` in mlx.yaml",
@@ -42,15 +45,15 @@ def explain(project: Project, job: Job, outcome: Outcome, *, told: bool = False)
         killed = outcome.signal == signal.SIGKILL
         hint = "look at its memory use: the system kills what takes too much" if killed else ""
         name = known.get(outcome.signal, f"signal {outcome.signal}")
-        return _failed(job.name, f"was killed by {name}", tail, hint=hint)
+        return _failed(job, f"was killed by {name}", tail, hint=hint)
     if outcome.exit_code:
         # Functions are found in src/, commands find what is installed.
         lacks = any(f"No module named '{project.package}'" in line for line in _last_lines(job.log))
         install = "make setup" if (project.root / "Makefile").exists() else "pip install --editable ."
         hint = f"run `{install}`, so that commands find the package '{project.package}'" if lacks else ""
-        return _failed(job.name, f"ended with exit code {outcome.exit_code}", tail, hint=hint)
+        return _failed(job, f"ended with exit code {outcome.exit_code}", tail, hint=hint)
     if job.call is not None and outcome.result is None:
-        return _failed(job.name, "ended before its function returned", tail)
+        return _failed(job, "ended before its function returned", tail)
     problem = outcome.result or {}
     if problem:
         return _ERRORS.get(problem["kind"], StageFailed)(
@@ -66,7 +69,7 @@ def missing_output(project: Project, stage: Stage, job: Job, *, told: bool = Fal
     for path in stage.outputs.values():
         if not (project.root / path).exists():
             return _failed(
-                stage.name,
+                job,
                 f"did not make '{path}'",
                 _tail(job.log, told=told),
                 hint="write that path, or remove it from mlx.yaml",
@@ -133,8 +136,13 @@ def _resume() -> str:
     return f"mend it, then run `{resume_command()}`; what had finished is kept"
 
 
-def _failed(name: str, what: str, tail: Sequence[str], *, hint: str = "") -> StageFailed:
-    return StageFailed(f"stage '{name}' {what}", context=tail, hint=hint or _resume())
+def _failed(job: Job, what: str, tail: Sequence[str], *, hint: str = "") -> StageFailed:
+    full = shutil.disk_usage(job.log.parent).free < _FULL_BYTES
+    return StageFailed(
+        f"stage '{job.name}' {what}",
+        context=[*tail, *([NO_SPACE] if full else [])],
+        hint=(FREE_SPACE if full else hint) or _resume(),
+    )
 
 
 def _tail(log: Path, *, told: bool) -> list[str]:

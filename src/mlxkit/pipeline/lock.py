@@ -6,11 +6,11 @@ import fcntl
 import json
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import IO, TYPE_CHECKING
 
-from mlxkit.errors import LockTimeout, ToolError, UsageError
+from mlxkit.errors import LockTimeout, ToolError, UsageError, of_the_machine
 from mlxkit.pipeline.events import Events, Waiting
 
 if TYPE_CHECKING:
@@ -40,22 +40,20 @@ def run_lock(path: Path, events: Events, *, deadline: float | None = None) -> It
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a+", encoding="utf-8")
     except OSError as error:
+        known = of_the_machine(error)
         raise ToolError(
-            f"the project cannot be written: {error.strerror}", context=[str(path)], hint="run `mlx doctor`"
+            f"the project cannot be written: {(error.strerror or str(error)).lower()}",
+            context=[str(path)],
+            hint=known.hint if known is not None else "run `mlx doctor`",
         ) from error
     with file:
         _acquire(file, events, time.monotonic() + deadline)
-        file.seek(0)
-        file.truncate()
-        json.dump(
-            {"pid": os.getpid(), "since": datetime.now().astimezone().isoformat(timespec="seconds")}, file
-        )
-        file.flush()
+        file.truncate(0)
+        _sign(file)
         try:
             yield file.fileno()
         finally:
-            file.seek(0)
-            file.truncate()
+            file.truncate(0)
             fcntl.flock(file, fcntl.LOCK_UN)
 
 
@@ -106,6 +104,13 @@ def _acquire(file: IO[str], events: Events, until: float) -> None:
                 hint="wait for it, or end it; set MLX_LOCK_TIMEOUT to wait longer",
             )
         time.sleep(_POLL_SECONDS)
+
+
+def _sign(file: IO[str]) -> None:
+    """Write who holds the lock. On a full disk it is held all the same: `mlx gc` makes room under it."""
+    known = {"pid": os.getpid(), "since": datetime.now().astimezone().isoformat(timespec="seconds")}
+    with suppress(OSError):
+        os.write(file.fileno(), json.dumps(known).encode())
 
 
 def _holder(file: IO[str]) -> str:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 LOCK_FILE = "dvc.lock"
 NAMING_FILES = (LOCK_FILE, "*.dvc")
 """Patterns of the files that name objects of the cache."""
-TEMPORARY = re.compile(r".*\.[A-Za-z0-9_-]{22}\.tmp")
-"""Names that DVC writes files under, in the cache and in the workspace, before it moves them to their own."""
 
 _HASH = re.compile(r"[0-9a-f]{32}(\.dir)?")
 _PLAIN_KEYS = {"path", "hash", "md5", "size", "nfiles", "isexec"}

@@ -8,6 +8,7 @@ stands in `.mlx/recorded.json`; while it matches the workspace, a run with nothi
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,15 +136,19 @@ class Recorder:
             "diff": mask(git.diff(self._project.root, self._git), self._project.root),
             "status": "FINISHED" if trained else "KILLED" if _interrupted(error) else "FAILED",
         }
-        if self.run_id is not None:
-            self._close(request, staleness, trained)
-        else:
-            self.run_id = self._complete(request, staleness)
+        try:
+            if self.run_id is not None:
+                self._close(request, staleness, trained)
+            else:
+                self.run_id = self._complete(request, staleness)
+        except ToolError as refused:
+            raise self._kept_nowhere(refused, trained=trained) from refused
         if self._away is not None:
             raise self._kept_elsewhere(self._away)
         if not trained:
             return None
-        write_atomically(self._marker, json.dumps({"key": key, "run_id": self.run_id}).encode())
+        with suppress(OSError):  # without it, the next run asks MLflow
+            write_atomically(self._marker, json.dumps({"key": key, "run_id": self.run_id}).encode())
         return self.run_id
 
     def _finish_opening(self) -> None:
@@ -190,7 +195,15 @@ class Recorder:
         return ToolError(
             error.message,
             context=[*error.context, "the outputs are safe, and the record waits in .mlx/unrecorded"],
-            hint=f"{error.hint}; when it answers, run `mlx runs sync`",
+            hint=f"{error.hint}; when that is mended, run `mlx runs sync`",
+        )
+
+    def _kept_nowhere(self, error: ToolError, *, trained: bool) -> ToolError:
+        """Say that no store took the record, not even the one that waits; the next run makes it anew."""
+        return ToolError(
+            error.message,
+            context=[*error.context, *(["the outputs are safe, and not recorded"] if trained else [])],
+            hint=f"{error.hint}; when that is mended, run `mlx run`",
         )
 
     def _ask(self, action: str, request: Mapping[str, Any]) -> None:

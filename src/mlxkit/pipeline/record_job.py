@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mlxkit.adapters import mlflow_copy, mlflow_runs, mlflow_store, mlflow_tracking
 from mlxkit.adapters.mlflow_tracking import DatasetInput, StageUse
 from mlxkit.adapters.process import Process
-from mlxkit.errors import MlxError
+from mlxkit.errors import MlxError, of_the_machine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,10 @@ def record(request: Mapping[str, Any]) -> dict[str, Any]:
     try:
         store = mlflow_store.resolve(Path(request["store_root"]), request["tracking"])
         return actions[request["action"]](store, request)
-    except MlxError as error:
+    except (MlxError, OSError) as raised:
+        error = of_the_machine(raised) if isinstance(raised, OSError) else raised
+        if error is None:
+            raise
         return {"error": {"message": error.message, "context": list(error.context), "hint": error.hint}}
 
 

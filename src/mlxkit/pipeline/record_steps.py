@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.errors import ToolError
+from mlxkit.errors import ToolError, of_the_machine
 from mlxkit.targets.base import Job, Outcome, Running, Target
 
 if TYPE_CHECKING:
@@ -61,9 +61,7 @@ class Steps:
         action, running = self._running
         for _, outcome in self._target.wait([running], seconds=seconds):
             self._running = None
-            answer = self._answers[action] = self._read(action, running, outcome)
-            while "error" in answer and self._waiting:
-                self._answers[self._waiting.popleft()[0]] = answer
+            self._settle(action, self._read(action, running, outcome))
         self._begin()
 
     def _begin(self) -> None:
@@ -78,7 +76,19 @@ class Steps:
             patient=True,
             timeout=_TIMEOUT_SECONDS.get(action, _PATIENCE_SECONDS),
         )
-        self._running = action, self._target.start(job)
+        try:
+            self._running = action, self._target.start(job)
+        except OSError as refused:
+            error = of_the_machine(refused)
+            if error is None:
+                raise
+            self._settle(action, {"error": {"message": error.message, "context": [], "hint": error.hint}})
+
+    def _settle(self, action: str, answer: dict[str, Any]) -> None:
+        """Keep what came of a step; one that failed takes those with it that wait behind it."""
+        self._answers[action] = answer
+        while "error" in answer and self._waiting:
+            self._answers[self._waiting.popleft()[0]] = answer
 
     def _read(self, action: str, running: Running, outcome: Outcome) -> dict[str, Any]:
         if outcome.succeeded and outcome.result is not None:

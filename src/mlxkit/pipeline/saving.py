@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from mlxkit.errors import StageFailed
+from mlxkit.errors import FREE_SPACE, NO_SPACE, StageFailed, ToolError, is_full_disk
 from mlxkit.pipeline.formats import TABLE_SUFFIXES, first_line, suffix_of
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def save(value: Any, path: Path) -> None:
 
     Raises:
         StageFailed: the value cannot be saved under this suffix.
+        ToolError: the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if value is None:
@@ -40,6 +41,12 @@ def save(value: Any, path: Path) -> None:
     try:
         _save(value, path)
     except _UNWRITABLE as error:
+        if path.is_file():  # a half takes room, and looks like a result
+            path.unlink()
+        if is_full_disk(error):
+            raise ToolError(
+                f"the result cannot be saved as '{path.name}': {NO_SPACE}", hint=FREE_SPACE
+            ) from error
         raise StageFailed(f"the result cannot be saved as '{path.name}': {first_line(error)}") from error
 
 

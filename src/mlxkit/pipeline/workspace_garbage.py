@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlxkit.adapters import git, git_history
+from mlxkit.adapters.dvc_files import TEMPORARY
 from mlxkit.adapters.mlflow_moved import ARTIFACTS
 from mlxkit.adapters.mlflow_store import DATABASE
 from mlxkit.errors import ToolError
 from mlxkit.pipeline.dvc_yaml import DVC_FILE
 from mlxkit.pipeline.garbage import TEMPORARY_DAYS, Age, Heap, Waste
-from mlxkit.pipeline.lockfile import LOCK_FILE, TEMPORARY, dvc_root
+from mlxkit.pipeline.lockfile import LOCK_FILE, dvc_root
 from mlxkit.project.files import leftovers
 from mlxkit.project.models import PARAMS_FILE
 from mlxkit.project.weight import weight
