@@ -87,9 +87,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def _same_process_state() -> Iterator[None]:
-    """Put back the working folder and the environment, which commands run in process may change."""
+    """Put back the working folder and the environment, which commands run in process may change.
+
+    What was typed is `mlx`, and not how the tests were started.
+    """
     folder, environment = Path.cwd(), dict(os.environ)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["mlx"])
+        yield
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

@@ -53,7 +53,7 @@ class Output:
         """
         self.answered = True
         if outputs is not None:
-            _tell_github_actions(human, outputs)
+            _tell_github_actions(human, error, outputs)
         if self.mode == "json":
             if error is not None:
                 document = {**document, "error": error_document(error)}
@@ -77,9 +77,7 @@ class Output:
             _print_answer([_json({"error": error_document(error)})])
         if self.mode == "json":
             return
-        lines = [f"{self._err('error:', 'red')} {error.message}", *(f"  {line}" for line in error.context)]
-        if error.hint:
-            lines.append(f"{self._err('hint:', 'cyan')} {error.hint}")
+        lines = _error_lines(error, self._err("error:", "red"), self._err("hint:", "cyan"))
         _print_beside("\n".join(lines))
 
     @property
@@ -123,14 +121,22 @@ class Output:
         return lines
 
 
-def _tell_github_actions(human: Callable[[], Sequence[str]], outputs: Mapping[str, str]) -> None:
+def _tell_github_actions(
+    human: Callable[[], Sequence[str]], error: MlxError | None, outputs: Mapping[str, str]
+) -> None:
     """Append to the files that GitHub Actions names; elsewhere there are none."""
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        wrong = ["", *_error_lines(error, "error:", "hint:")] if error is not None else []
         with Path(summary).open("a", encoding="utf-8") as file:
-            file.write("\n".join(["```", *map(_plain, human()), "```", ""]))
+            file.write("\n".join(["```", *map(_plain, human()), *wrong, "```", ""]))
     if names := os.environ.get("GITHUB_OUTPUT"):
         with Path(names).open("a", encoding="utf-8") as file:
             file.writelines(f"{name}={value}\n" for name, value in outputs.items())
+
+
+def _error_lines(error: MlxError, title: str, hint: str) -> list[str]:
+    lines = [f"{title} {error.message}", *(f"  {line}" for line in error.context)]
+    return [*lines, f"{hint} {error.hint}"] if error.hint else lines
 
 
 def discard_stdout() -> None:

@@ -3,6 +3,7 @@
     python tests/bench/engine.py ../shared/bench/plain_dvc_mlflow.sh --pairs 5
 
 Prints a table of medians; `--json FILE` keeps the single times. Run it on a machine with nothing else to do.
+mlx stands in it twice: cold, as in CI (`MLX_WARM=0`), and warm, as when it ran a minute ago.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 from projects import make_many_files, make_mlx, make_plain, make_wide
 
 QUIET = {"DVC_NO_ANALYTICS": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"}
+COLD, WARM = {"MLX_WARM": "0"}, {"MLX_WARM": "60"}
+OURS = ("mlx", "mlx, warm")
 Times = dict[str, list[float]]
 
 
-def timed(command: list[str], folder: Path) -> float:
+def timed(command: list[str], folder: Path, variables: dict[str, str] | None = None) -> float:
     """Run a command and return its wall time, seconds.
 
     Raises:
@@ -35,7 +38,12 @@ def timed(command: list[str], folder: Path) -> float:
     """
     started = time.perf_counter()
     done = subprocess.run(
-        command, cwd=folder, env={**os.environ, **QUIET}, capture_output=True, text=True, check=False
+        command,
+        cwd=folder,
+        env={**os.environ, **QUIET, **(variables or {})},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     took = time.perf_counter() - started
     if done.returncode != 0:
@@ -50,31 +58,35 @@ def change_trees(folder: Path, trees: int) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def life(folder: Path, command: list[str], number: int) -> dict[str, float]:
+def life(folder: Path, command: list[str], number: int, variables: dict[str, str]) -> dict[str, float]:
     """Time a full run, a run with another parameter, and one with nothing to do."""
-    times = {"full run": timed(command, folder)}
+    times = {"full run": timed(command, folder, variables)}
     change_trees(folder, 101 + number)
-    times["changed parameter"] = timed(command, folder)
-    times["nothing to do"] = timed(command, folder)
+    times["changed parameter"] = timed(command, folder, variables)
+    times["nothing to do"] = timed(command, folder, variables)
     return times
 
 
 def compare_lives(scratch: Path, baseline: Path, pairs: int) -> dict[str, Times]:
     """Time mlx and both forms of the baseline in new folders, in turns."""
     sides = {
-        "mlx": (make_mlx, ["mlx", "run"]),
-        "dvc repro": (lambda folder: make_plain(folder, baseline), ["dvc", "repro"]),
+        "mlx": (make_mlx, ["mlx", "run"], COLD),
+        "dvc repro": (lambda folder: make_plain(folder, baseline), ["dvc", "repro"], {}),
+        "mlx, warm": (make_mlx, ["mlx", "run"], WARM),
         "dvc repro, requirements given": (
             lambda folder: make_plain(folder, baseline, explicit=True),
             ["dvc", "repro"],
+            {},
         ),
     }
     found: dict[str, Times] = {}
     for number in range(pairs):
-        turn = list(sides.items())
-        for side, (make, command) in turn[number % 3 :] + turn[: number % 3]:
+        turn, first = list(sides.items()), number % len(sides)
+        for side, (make, command, variables) in turn[first:] + turn[:first]:
+            if variables == WARM:
+                timed(command, make(scratch / f"before-{number}"), variables)
             folder = make(scratch / f"{side.replace(' ', '-').replace(',', '')}-{number}")
-            for scenario, took in life(folder, command, number).items():
+            for scenario, took in life(folder, command, number, variables).items():
                 found.setdefault(scenario, {}).setdefault(side, []).append(took)
             shutil.rmtree(folder)
     return found
@@ -113,18 +125,21 @@ def compare_small(scratch: Path, pairs: int) -> dict[str, Times]:
 
 def lines(found: dict[str, Times]) -> list[str]:
     """Lay the medians out as a Markdown table, each side as seconds and as a multiple of mlx."""
-    rows = ["| what | mlx | other side | times mlx (least of the pairs) |", "|---|---|---|---|"]
+    rows = ["| what | beside | | mlx | times | mlx, warm | times |", "|---|---|---:|---:|---:|---:|---:|"]
     for scenario, sides in found.items():
-        ours = sides["mlx"]
         for side, theirs in sides.items():
-            if side == "mlx":
-                continue
-            ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
-            rows.append(
-                f"| {scenario} | {median(ours):.2f} s | {side}: {median(theirs):.2f} s "
-                f"| {median(ratios):.1f} ({min(ratios):.1f}) |"
-            )
+            if side not in OURS:
+                cells = [cell for ours in OURS for cell in _compared(sides.get(ours), theirs)]
+                rows.append(f"| {scenario} | {side} | {median(theirs):.2f} s | {' | '.join(cells)} |")
     return rows
+
+
+def _compared(ours: list[float] | None, theirs: list[float]) -> tuple[str, str]:
+    """Return the median of our times, and of the ratios of the pairs with the least of them."""
+    if ours is None:
+        return "", ""
+    ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
+    return f"{median(ours):.2f} s", f"{median(ratios):.1f} (least {min(ratios):.1f})"
 
 
 def main() -> None:

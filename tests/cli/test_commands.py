@@ -28,6 +28,13 @@ def test_the_commands() -> None:
     assert {"init", "status", "check", "run", "train", "evaluate", "promote", "drift"} <= set(CALLBACKS)
 
 
+def test_no_description_is_cut_in_a_narrow_terminal(mlx: Mlx) -> None:
+    text = mlx("--help").out
+    assert set(CALLBACKS) <= {line.split()[0] for line in text.splitlines() if line.strip()}
+    assert "..." not in text.partition("Commands:")[2]
+    assert max(map(len, text.splitlines())) <= 80
+
+
 @every_command
 def test_help(mlx: Mlx, name: str) -> None:
     result = mlx(name, "--help")

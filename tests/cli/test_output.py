@@ -14,6 +14,7 @@ from mlxkit.output import Mode, Output, number, seconds, size, terminal_width
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     Said = Callable[[], tuple[str, str]]
 
@@ -81,6 +82,18 @@ def test_answer_and_error_are_one_document(said: Said) -> None:
     output.error(REFUSED)
     out, err = said()
     assert (json.loads(out), err) == ({"passed": False, "error": ERROR_JSON}, "")
+
+
+def test_github_gets_the_answer_and_the_error(
+    said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary, outputs = tmp_path / "summary", tmp_path / "outputs"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    monkeypatch.setenv("GITHUB_OUTPUT", str(outputs))
+    Output("quiet").answer({}, lambda: ["a table"], error=REFUSED, outputs={"run_id": "7"})
+    assert summary.read_text() == f"```\na table\n\n{ERROR_TEXT}```\n"
+    assert outputs.read_text() == "run_id=7\n"
+    assert said() == ("", "")
 
 
 def test_json_has_no_nan(said: Said) -> None:

@@ -145,6 +145,18 @@ class SmallProject:
         """Tell the reasons of every stage that is not fresh."""
         return {name: state.reasons for name, state in self.states().items() if state.state != "fresh"}
 
+    def changed_for_mlx(self) -> set[str]:
+        """Tell the stages that are stale because of themselves, not of a stage before them."""
+        return {
+            name
+            for name, reasons in self.reasons().items()
+            if any(not reason.startswith("after ") for reason in reasons)
+        }
+
+    def changed_for_dvc(self) -> set[str]:
+        """Tell the stages and `.dvc` files that DVC itself calls changed."""
+        return set(self.dvc_status())
+
     def check_fix(self) -> str:
         """Bring dvc.yaml in step, and return it."""
         project = load(self.root)

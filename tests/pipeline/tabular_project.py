@@ -125,12 +125,13 @@ def make_trainable(folder: Path) -> TabularProject:
     return project
 
 
-def make(folder: Path) -> TabularProject:
-    """Let `mlx init` make the project, without a run yet."""
+def make(folder: Path, *, live: bool = True) -> TabularProject:
+    """Let `mlx init` make the project, without a run yet; `live` lets its training log values itself."""
     init = ["mlx", "init", "patients", "--task", "regression", "--yes"]
     subprocess.run(init, cwd=folder, check=True, capture_output=True)
     root = folder / "patients"
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, check=True, capture_output=True, text=True)
     project = TabularProject(root, head.stdout.strip())
-    project.edit("src/patients/models/train_model.py", "    trees = Hist", f"{LIVE}    trees = Hist")
+    if live:
+        project.edit("src/patients/models/train_model.py", "    trees = Hist", f"{LIVE}    trees = Hist")
     return project

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import random
 import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from edits import CHANGES, params
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from small_project import PARAMS, STAGES, STEPS, by_status, default_files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from small_project import SmallProject
-
-
-def changed_for_mlx(project: SmallProject) -> set[str]:
-    """The stages that are stale because of themselves, not of a stage before them."""
-    return {
-        name
-        for name, reasons in project.reasons().items()
-        if any(not reason.startswith("after ") for reason in reasons)
-    }
-
-
-def changed_for_dvc(project: SmallProject) -> set[str]:
-    return set(project.dvc_status())
 
 
 # DVC compares what dvc.yaml lists with dvc.lock, and not the reverse; mlx sees the dependency that is gone.
@@ -41,7 +30,7 @@ def test_both_see_the_same_stages_changed(ran: SmallProject, name: str) -> None:
     change, _ = CHANGES[name]
     change(ran)
     ran.check_fix()
-    assert changed_for_mlx(ran) == changed_for_dvc(ran) | OVERLOOKED_BY_DVC.get(name, set())
+    assert ran.changed_for_mlx() == ran.changed_for_dvc() | OVERLOOKED_BY_DVC.get(name, set())
 
 
 @pytest.mark.parametrize("text", ["2024-01-31", "2024-01-31 10:00:00", "[2024-01-31]", "{a: 2024-01-31}"])
@@ -165,43 +154,85 @@ def test_what_mlx_ran_dvc_restores_and_the_reverse(ran: SmallProject) -> None:
     assert ran.dvc_status() == {}
 
 
-def _random_edit(project: SmallProject, chance: random.Random) -> str:
-    kind = chance.choice(["param", "data", "code", "shared", "script", "output", "cmd", "env"])
-    number = chance.randrange(3)
-    match kind:
-        case "param":
-            group = chance.choice(["cleaning", "shifting"])
-            key = "scale" if group == "cleaning" else "shift"
-            project.write({"params.yaml": {**PARAMS, group: {**PARAMS[group], key: number}}})
-        case "data":
-            project.write({"data/raw.json": {"n": number}})
-        case "code":
-            project.write({"src/demo/steps.py": STEPS + f"# {number}\n"})
-        case "shared":
-            project.write({"src/demo/shared.py": f"def double(value):\n    return value * {number}\n"})
-        case "script":
-            text = project.text("scripts/right.py")
-            project.write({"scripts/right.py": text.partition("#")[0] + f"# {number}\n"})
-        case "output":
-            path = chance.choice(["build/clean.json", "build/left.json"])
-            project.write({path: json.dumps({"n": number})})
-        case "cmd":
-            project.change_stage("right", cmd=f"python scripts/right.py {number}")
-        case "env":
-            project.change_stage("left", env={"N": str(number)} if number else None)
-    return kind
+STEPS_AND_MORE = (
+    STEPS
+    + """
+
+def clean_more(raw: dict, scale):
+    return {"n": raw["n"] + scale}
+"""
+)
+OUTPUTS = ("build/clean.json", "build/left.json", "build/right.txt", "build/joined")
+EDITS: dict[str, Callable[[SmallProject, int], object]] = {
+    "a parameter": lambda p, n: p.write(params(cleaning={"scale": n})),
+    "another parameter": lambda p, n: p.write(params(shifting={"shift": n, "unused": [1, 2]})),
+    "a comment among the parameters": lambda p, n: p.write(
+        {"params.yaml": p.text("params.yaml") + f"# {n}\n"}
+    ),
+    "data": lambda p, n: p.write({"data/raw.json": {"n": n}}),
+    "no data": lambda p, n: (p.root / "data/raw.json").unlink(missing_ok=True),
+    "code": lambda p, n: p.write({"src/demo/steps.py": f"{STEPS_AND_MORE}# {n}\n"}),
+    "shared code": lambda p, n: p.write(
+        {"src/demo/shared.py": f"def double(value):\n    return value * {n}\n"}
+    ),
+    "a script": lambda p, n: p.write(
+        {"scripts/right.py": p.text("scripts/right.py").partition("#")[0] + f"# {n}\n"}
+    ),
+    "an output": lambda p, n: p.write({OUTPUTS[n] if n < 3 else "build/joined/sum.json": f"{n}\n"}),
+    "no output": lambda p, n: p.remove(*(path for path in OUTPUTS[n:] if (p.root / path).exists())),
+    "no object": lambda p, n: p.object_of(p.digest(OUTPUTS[n])).unlink(missing_ok=True),
+    "a command": lambda p, n: p.change_stage(_script_stage(p), cmd=f"python scripts/right.py {n}"),
+    "a variable": lambda p, n: p.change_stage("left", env={"N": str(n)} if n else None),
+    "a call": lambda p, n: p.change_stage("clean", call=f"demo.steps:clean{'_more' * (n % 2)}"),
+    "a name": lambda p, n: _rename(p, _script_stage(p), f"right{n}"),
+}
 
 
-def test_both_agree_after_fifty_random_edits(ran: SmallProject) -> None:
-    chance = random.Random(0)
-    history = []
-    for _ in range(50):
-        history.append(_random_edit(ran, chance))
-        ran.check_fix()
-        assert changed_for_mlx(ran) == changed_for_dvc(ran), history
-        if chance.random() < 0.06:
-            assert ran.run().error is None
-            assert changed_for_mlx(ran) == changed_for_dvc(ran) == set(), history
+def _script_stage(project: SmallProject) -> str:
+    """Name the stage that runs a script, which has been renamed."""
+    stages = yaml.safe_load(project.text("mlx.yaml"))["stages"]
+    return next(name for name, stage in stages.items() if "cmd" in stage)
+
+
+def _rename(project: SmallProject, old: str, new: str) -> None:
+    config = yaml.safe_load(project.text("mlx.yaml"))
+    config["stages"] = {new if name == old else name: stage for name, stage in config["stages"].items()}
+    project.write({"mlx.yaml": config})
+
+
+def _changed_for_dvc_but_for_what_is_away(project: SmallProject) -> set[str]:
+    """Tell the stages that DVC calls changed; an output that is not here counts by dvc.lock, as for mlx."""
+
+    def counts(change: str | dict[str, Any]) -> bool:
+        if isinstance(change, str):
+            return True
+        (paths,) = change.values()
+        return any((project.root / path).exists() or path not in OUTPUTS for path in paths)
+
+    return {name for name, changes in project.dvc_status().items() if any(map(counts, changes))}
+
+
+@settings(
+    max_examples=8,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(st.lists(st.tuples(st.sampled_from(sorted(EDITS)), st.integers(0, 3)), min_size=12, max_size=18))
+def test_both_agree_after_random_edits(
+    ran: SmallProject, tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[str, int]]
+) -> None:
+    """At each step, and again after a run in the middle and at the end."""
+    project = ran.copy_to(tmp_path_factory.mktemp("edited") / "project")
+    project.write({"src/demo/steps.py": STEPS_AND_MORE})
+    for number, (kind, value) in enumerate(edits, 1):
+        EDITS[kind](project, value)
+        project.check_fix()
+        assert project.changed_for_mlx() == _changed_for_dvc_but_for_what_is_away(project), edits[:number]
+        if number in (len(edits) // 2, len(edits)):
+            if not (project.root / "data/raw.json").exists():
+                project.write({"data/raw.json": {"n": 1}})
+            assert project.run().error is None
+            assert project.changed_for_mlx() == project.changed_for_dvc() == set(), edits[:number]
 
 
 def test_dvc_sees_variables_unexpanded(bare: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,6 +49,12 @@ CASES: dict[str, Case] = {
         ("src/demo/steps.py:2 in clean: raise NotImplementedError",),
         log="NotImplementedError",
     ),
+    "raises with several lines": Case(
+        "    raise ValueError('no luck\\nat all')",
+        "stage 'clean' failed: 'demo.steps:clean' raised ValueError: no luck …",
+        (r"src/demo/steps.py:2 in clean: raise ValueError('no luck\nat all')",),
+        log="at all",
+    ),
     "a library raises": Case(
         "    import json\n    return json.loads('{')",
         "stage 'clean' failed: 'demo.steps:clean' raised JSONDecodeError: "
@@ -68,6 +74,12 @@ CASES: dict[str, Case] = {
         "    import sys\n    sys.exit(3)",
         "stage 'clean' failed: 'demo.steps:clean' called sys.exit(3)",
         ("src/demo/steps.py:3 in clean: sys.exit(3)",),
+        "return from the function, or raise an exception",
+    ),
+    "calls sys.exit without a code": Case(
+        "    import sys\n    sys.exit()",
+        "stage 'clean' failed: 'demo.steps:clean' called sys.exit()",
+        ("src/demo/steps.py:3 in clean: sys.exit()",),
         "return from the function, or raise an exception",
     ),
     "calls sys.exit at import": Case(
@@ -106,6 +118,12 @@ CASES: dict[str, Case] = {
     "returns no names for two outputs": Case(
         "    return 1, 2",
         "stage 'clean' failed: 'demo.steps:clean' returned tuple, but the stage has 2 outputs",
+        hint="return a dict or a NamedTuple with the names one, two",
+        outputs=TWO,
+    ),
+    "returns nothing for two outputs": Case(
+        "    pass",
+        "stage 'clean' failed: 'demo.steps:clean' returned nothing, but the stage has 2 outputs",
         hint="return a dict or a NamedTuple with the names one, two",
         outputs=TWO,
     ),
@@ -152,6 +170,33 @@ def test_a_stage_function_that_fails(bare: SmallProject, case: Case) -> None:
     else:
         assert tail == []
     assert bare.reasons() == {"clean": ("never run",)}
+
+
+def test_the_hint_resumes_what_was_typed(small: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["mlx", "run", "clean", "--force"])
+    small.write({"src/demo/steps.py": STEPS.replace('print("cleaning")', "raise ValueError")})
+    error = small.run("clean").error
+    assert error is not None
+    assert error.hint == "mend it, then run `mlx run clean`; what had finished is kept"
+
+
+def test_what_was_shown_as_it_came_is_not_shown_again(small: SmallProject) -> None:
+    small.configure({"loud": {"cmd": "echo much; exit 3", "outputs": ["out.txt"]}})
+    assert fail(small, verbose=True).context == (f"log: {small.root}/.mlx/logs/loud.log",)
+
+
+@pytest.mark.parametrize(
+    ("files", "command"), [({}, "pip install --editable ."), ({"Makefile": "setup:\n"}, "make setup")]
+)
+def test_a_command_that_does_not_find_the_project(
+    bare: SmallProject, files: dict[str, str], command: str
+) -> None:
+    """Functions are found in src/, but a command finds only what is installed."""
+    bare.write({"src/demo/draw.py": "", **files})
+    bare.configure({"draw": {"cmd": "python -m demo.draw", "outputs": ["out.txt"]}})
+    error = fail(bare)
+    assert error.message == "stage 'draw' ended with exit code 1"
+    assert error.hint == f"run `{command}`, so that commands find the package 'demo'"
 
 
 def test_an_output_that_was_promised_to_be_written(bare: SmallProject) -> None:

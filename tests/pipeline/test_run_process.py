@@ -18,7 +18,7 @@ from small_project import STAGES, STEPS, by_status, messages
 from mlxkit.errors import LockTimeout
 from mlxkit.pipeline.command import command_of
 from mlxkit.pipeline.events import Waiting
-from mlxkit.pipeline.execution import resume_command
+from mlxkit.pipeline.failure import resume_command
 from mlxkit.pipeline.lock import run_lock
 from mlxkit.project.load import load
 

@@ -4,6 +4,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from edits import CHANGES, params
 from small_project import STEPS, by_status
 
@@ -59,6 +60,16 @@ def test_a_machine_without_data_and_cache_can_still_ask(ran: SmallProject) -> No
     assert ran.reasons() == {}
 
 
+def test_what_a_stage_made_under_its_old_name_is_no_record(ran: SmallProject) -> None:
+    config = yaml.safe_load(ran.text("mlx.yaml"))
+    config["stages"]["better"] = config["stages"].pop("right")
+    ran.write({"mlx.yaml": config, "scripts/right.py": ran.text("scripts/right.py").replace("100", "200")})
+    assert by_status(ran.run())["better"] == "ran"
+    assert "right" in yaml.safe_load(ran.text("dvc.lock"))["stages"]
+    shutil.rmtree(ran.root / "build")
+    assert ran.reasons() == {}
+
+
 def test_without_the_data_a_change_still_shows(ran: SmallProject) -> None:
     shutil.rmtree(ran.root / "build")
     ran.write(params(shifting={"shift": 2, "unused": [1, 2]}))
@@ -93,7 +104,7 @@ def test_a_damaged_lock_file_is_named(ran: SmallProject, mlx: Any, text: str, wh
     )
 
 
-@pytest.mark.parametrize("text", ["outs: []", "a: [", "outs: {}", "outs: [{path: raw.json}]"])
+@pytest.mark.parametrize("text", ["outs: []", "a: [", "outs: {}", "outs: [{md5: a}]", "outs: 1"])
 def test_a_damaged_dvc_file_is_named(ran: SmallProject, mlx: Any, text: str) -> None:
     ran.write({"data/raw.json.dvc": text})
     (ran.root / "data/raw.json").unlink()

@@ -210,21 +210,6 @@ RULES = {
             "did you mean 'train'?"
         ],
     ),
-    "module with a syntax error": (
-        (TRAIN, "call: churn.broken:train"),
-        ["19:5 stages.train.call: src/churn/broken.py:3 is not valid Python: invalid syntax"],
-    ),
-    "parameter that nothing gives": (
-        ("inputs: {train: data/train.csv}", "inputs: {rows: data/train.csv}"),
-        ["19:5 stages.train.call: parameter 'train' is given by no input, output or parameter"],
-    ),
-    "parameter almost given": (
-        ("inputs: {train: data/train.csv}", "inputs: {trainn: data/train.csv}"),
-        [
-            "19:5 stages.train.call: parameter 'train' is given by no input, output or parameter, "
-            "did you mean 'trainn'?"
-        ],
-    ),
     "parameter in a group that is not listed": (
         ("    params: [model]\n", ""),
         [
@@ -245,14 +230,6 @@ RULES = {
             "19:5 stages.train.call: "
             "parameter 'target' has two sources: output 'target' and 'target' of mlx.yaml"
         ],
-    ),
-    "path of the model": (
-        ("outputs: {model: models/churn}\n    params: [model]", "outputs: {depth: models/churn}"),
-        ["19:5 stages.train.call: parameter 'depth' is the model's path, which mlx writes; return the model"],
-    ),
-    "group that does not exist": (
-        ("params: [model]", "params: [modelx]"),
-        ["22:14 stages.train.params[0]: params.yaml has no group 'modelx', did you mean 'model'?"],
     ),
     "target that does not exist": (
         (TRAIN, f"on: gup\n    {TRAIN}"),
@@ -402,6 +379,57 @@ def test_problem(churn: Churn, edit: tuple[str, str], lines: list[str]) -> None:
     count = "a problem" if len(lines) == 1 else f"{len(lines)} problems"
     assert error.message == f"mlx.yaml has {count}"
     assert error.hint == "edit mlx.yaml, then run `mlx check`"
+
+
+ELSEWHERE = {
+    "module with a syntax error": (
+        (TRAIN, "call: churn.broken:train"),
+        ["19:5 stages.train.call: src/churn/broken.py:3 is not valid Python: invalid syntax"],
+        "src/churn/broken.py",
+    ),
+    "parameter that nothing gives": (
+        ("inputs: {train: data/train.csv}", "inputs: {rows: data/train.csv}"),
+        ["19:5 stages.train.call: parameter 'train' is given by no input, output or parameter"],
+        "mlx.yaml or params.yaml",
+    ),
+    "parameter almost given": (
+        ("inputs: {train: data/train.csv}", "inputs: {trainn: data/train.csv}"),
+        [
+            "19:5 stages.train.call: parameter 'train' is given by no input, output or parameter, "
+            "did you mean 'trainn'?"
+        ],
+        "mlx.yaml",
+    ),
+    "path of the model": (
+        ("outputs: {model: models/churn}\n    params: [model]", "outputs: {depth: models/churn}"),
+        ["19:5 stages.train.call: parameter 'depth' is the model's path, which mlx writes; return the model"],
+        "src/churn/model.py",
+    ),
+    "group that does not exist": (
+        ("params: [model]", "params: [modelx]"),
+        ["22:14 stages.train.params[0]: params.yaml has no group 'modelx', did you mean 'model'?"],
+        "params.yaml",
+    ),
+}
+
+
+@pytest.mark.parametrize(("edit", "lines", "file"), ELSEWHERE.values(), ids=ELSEWHERE)
+def test_the_file_to_edit_is_named(churn: Churn, edit: tuple[str, str], lines: list[str], file: str) -> None:
+    error = churn.edit(edit).error()
+    assert list(error.context) == [f"mlx.yaml:{line}" for line in lines]
+    assert error.message == f"{'mlx.yaml' if file == 'mlx.yaml' else 'the project'} has a problem"
+    assert error.hint == f"edit {file}, then run `mlx check`"
+
+
+def test_a_params_yaml_that_is_gone(churn: Churn) -> None:
+    (churn.root / "params.yaml").unlink()
+    error = churn.error()
+    assert list(error.context) == [
+        "mlx.yaml:17:14 stages.features.params[0]: there is no params.yaml, so no group 'split'",
+        "mlx.yaml:22:14 stages.train.params[0]: there is no params.yaml, so no group 'model'",
+    ]
+    assert error.message == "the project has 2 problems"
+    assert error.hint == "edit params.yaml, then run `mlx check`"
 
 
 def test_a_gate_on_a_metric_of_ones_own(churn: Churn) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import getpass
 import logging
 import os
+import shlex
 import time
 from contextlib import AbstractContextManager, chdir, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlxkit.adapters import dvc_answers
 from mlxkit.adapters.dvc_errors import translated
 from mlxkit.adapters.dvc_files import StageFiles, drop_half_written
 from mlxkit.adapters.dvc_locks import Locks
@@ -105,7 +108,7 @@ class Dvc:
             stage.save_deps()
             for dep in stage.deps:
                 path = dep.def_path
-                if path in read and dep.hash_info and dep.hash_info.value != read[path]:
+                if path in read and dep.hash_info and _md5(dep) != read[path]:
                     return str(path)
             self._files.save(stage)
             return None
@@ -126,9 +129,45 @@ class Dvc:
         self._locks.release_claims()
 
     def commit_data(self, dvc_file: str) -> None:
-        """Take a changed data file over as its new version, as `dvc repro` does."""
+        """Take a changed data file, or the new version of an import's source, over as `dvc repro` does.
+
+        Raises:
+            ToolError: DVC cannot, for instance because the source is gone.
+        """
         with self._changing():
-            self._files.save(self._files.data(dvc_file))
+            data = self._files.data(dvc_file)
+            if dvc_answers.follows_source(data):
+                if dvc_answers.is_source_gone(data):
+                    raise ToolError(
+                        f"what '{dvc_file}' imports is gone, or does not answer",
+                        context=[str(data.deps[0])],
+                        hint=f"run `dvc freeze {shlex.quote(dvc_file)}` to keep the data as it is",
+                    )
+                data.reproduce()
+            self._files.save(data)
+
+    def compare(self, stage_name: str, definition: Mapping[str, Any]) -> dvc_answers.StageAnswer:
+        """Compare a stage with dvc.lock, whatever stands in dvc.yaml; changes nothing and takes no lock.
+
+        `definition` is what dvc.yaml should say of it.
+        """
+        with translated():
+            return dvc_answers.of_stage(self._files.defined(stage_name, definition))
+
+    def is_unsaved(self, dvc_file: str) -> bool:
+        """Whether a data file is here in a version that DVC does not keep, or its source has a newer one."""
+        with translated():
+            return dvc_answers.is_unsaved(self._files.data(dvc_file))
+
+    def has_new_source(self, dvc_file: str) -> bool:
+        """Whether the source of an import that is not frozen changed."""
+        with translated():
+            return dvc_answers.has_new_source(self._files.data(dvc_file))
+
+    def listing(self, dvc_file: str, path: str) -> dict[str, str]:
+        """Return relative path -> hash of the files in a tracked folder, from what DVC has on record."""
+        with translated():
+            return dvc_answers.listing(self._files.data(dvc_file), str(self._root / path))
 
     def add(self, path: str) -> None:
         """Track a data file, as `dvc add` does."""
@@ -188,6 +227,15 @@ def walk(root: Path, folder: Path) -> Iterator[tuple[str, list[str]]]:
     ignore = DvcIgnoreFilter(localfs, os.fspath(root))
     for parent, _, names in ignore.walk(localfs, os.fspath(folder)):
         yield parent, list(names)
+
+
+def _md5(dep: Any) -> str | None:
+    """Return the md5 of a saved input; of an unchanged one, DVC keeps the hash of DVC 2."""
+    if dep.hash_name != "md5":
+        dep = copy.copy(dep)
+        dep.hash_name = "md5"
+        return str(dep.get_hash().value)
+    return dep.hash_info.value  # type: ignore[no-any-return]
 
 
 def _quiet() -> None:

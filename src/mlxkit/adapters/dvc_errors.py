@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlxkit.errors import FREE_SPACE, NO_SPACE, ToolError, is_full_disk, of_the_machine
 
@@ -26,6 +26,7 @@ def translated() -> Iterator[None]:
 
 def _explained(error: Exception) -> ToolError:
     from dvc.exceptions import CacheLinkError
+    from dvc.utils.strictyaml import YAMLValidationError
 
     if is_full_disk(error):
         return ToolError(f"DVC failed: {NO_SPACE}", hint=FREE_SPACE)
@@ -34,6 +35,12 @@ def _explained(error: Exception) -> ToolError:
             "DVC cannot link a file to its cache: `cache.type` allows no kind of link that works here",
             context=list(error.fs_paths),
             hint="run `dvc config --local cache.type copy`",
+        )
+    if isinstance(error, YAMLValidationError):
+        return ToolError(
+            f"DVC cannot read '{Path(error.path).as_posix()}'",
+            context=[_described(found) for found in error.exc.errors[:3]],
+            hint="see the line with `dvc status`",
         )
     if isinstance(error, sqlite3.Error):
         return ToolError(
@@ -55,3 +62,9 @@ def _explained(error: Exception) -> ToolError:
     return ToolError(
         f"DVC failed: {first}", context=[*rest[:3], *cause[:1]], hint="run `dvc status` and `mlx doctor`"
     )
+
+
+def _described(found: Any) -> str:
+    """Say what DVC's schema does not allow, and where."""
+    where = ".".join(str(part) for part in found.path)
+    return f"{where}: {found.error_message}"

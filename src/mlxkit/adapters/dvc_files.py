@@ -7,6 +7,7 @@ written anew, with the bytes that DVC would write.
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 from pathlib import Path
@@ -39,6 +40,14 @@ class StageFiles:
     def stage(self, name: str) -> Any:
         """Return a stage of dvc.yaml, filled with what dvc.lock records, as a new object."""
         return self._read().stages[name]
+
+    def defined(self, name: str, definition: Mapping[str, Any]) -> Any:
+        """Return a stage that dvc.yaml may not have yet, filled with what dvc.lock records."""
+        from dvc.stage.loader import StageLoader
+
+        file = self._read()
+        locked = copy.deepcopy(file.lockfile_contents["stages"][name])
+        return StageLoader.load_stage(file, name, dict(definition), locked)
 
     def data(self, dvc_file: str) -> Any:
         """Return what a `.dvc` file describes; its path is relative to the root."""

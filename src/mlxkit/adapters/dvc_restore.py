@@ -25,6 +25,8 @@ class Restorer:
 
         What is in the workspace already fills the cache, when that lacks it.
         """
+        if not all(out.hash_info for out in stage.outs):
+            return False
         for out in stage.outs:
             _unlink_broken(Path(out.fs_path))
         kept = [out for out in stage.outs if out.use_cache and _lacks(out) and not out.workspace_status()]
@@ -33,7 +35,10 @@ class Restorer:
             out.unprotect()
             out.commit()
         lacking = [out for out in stage.outs if out.use_cache and _lacks(out)]
-        if lacking and not self._fetch(lacking, lambda: self._repo.fetch(targets=[stage.addressing])):
+        source = stage.deps[0].def_repo["url"] if stage.is_repo_import else None
+        if lacking and not self._fetch(
+            lacking, lambda: self._repo.fetch(targets=[stage.addressing]), source=source
+        ):
             return False
         stage.checkout(force=True)
         if any(out.workspace_status() for out in stage.outs):
@@ -89,7 +94,7 @@ class Restorer:
 
     def drop_damaged(self, stage: Any) -> list[str]:
         """Remove from cache and workspace what is not as its name says; returns the outputs concerned."""
-        found = {out: list(_damaged(out)) for out in stage.outs if out.use_cache}
+        found = {out: list(_damaged(out)) for out in stage.outs if out.use_cache and out.hash_info}
         for out, objects in found.items():
             for oid in objects:
                 out.cache.delete(oid)
@@ -104,27 +109,32 @@ class Restorer:
         entry = self._repo.stage_cache._load(stage) if _can_hash(stage) else None
         return entry and self._repo.stage_cache._create_stage(entry, wdir=stage.wdir)
 
-    def _fetch(self, lacking: list[Any], fetch: Callable[[], object]) -> bool:
-        """Let the remote fill the cache; returns whether it did, and tells when it did not."""
+    def _fetch(self, lacking: list[Any], fetch: Callable[[], object], source: str | None = None) -> bool:
+        """Let the remote, or the repository that it was imported from, fill the cache; tell when it did not.
+
+        Returns whether it did.
+        """
         from dvc.exceptions import DownloadError
         from dvc.stage.cache import RunCacheNotFoundError
 
-        remote = self._repo.config["core"].get("remote")
-        if not remote or remote == self._failed_remote:
+        asked = source or self._repo.config["core"].get("remote")
+        if not asked or asked == self._failed_remote:
             return False
+        where = f"the repository '{source}'" if source else f"the remote '{asked}'"
         names = ", ".join(f"'{out}'" for out in lacking)
-        self._waiting(f"fetching {names} from the remote '{remote}'")
+        self._waiting(f"fetching {names} from {where}")
         try:
             fetch()
         except (DownloadError, RunCacheNotFoundError):
             pass
         except Exception as error:  # of whatever library speaks to this kind of remote
-            self._failed_remote = remote
-            self._warned(f"the remote '{remote}' cannot be read: {str(error).splitlines()[0]}")
+            self._failed_remote = asked
+            self._warned(f"{where} cannot be read: {str(error).splitlines()[0]}")
             return False
         left = ", ".join(f"'{out}'" for out in lacking if _lacks(out))
         if left:
-            self._warned(f"the remote '{remote}' does not have {left}{self._doubt(remote)}")
+            doubt = ", or does not answer" if source else self._doubt(asked)
+            self._warned(f"{where} does not have {left}{doubt}")
         return not left
 
     def _doubt(self, remote: str) -> str:

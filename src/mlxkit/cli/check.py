@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
         session: Session,
         fix: Annotated[bool, typer.Option("--fix", help="Write dvc.yaml anew.")] = False,
     ) -> None:
-        """Check mlx.yaml and params.yaml, and that dvc.yaml is in step with them.
+        """Check mlx.yaml, params.yaml, and that dvc.yaml is in step.
 
         Reports every problem at once, with line and column. Example: mlx check --fix
         """

@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
         session: Session,
         fix: Annotated[bool, typer.Option("--fix", help="Mend what mlx can mend by itself.")] = False,
     ) -> int:
-        """Look for what the machine or the project lacks, and say how to mend it.
+        """Look for what machine or project lacks, and how to mend it.
 
         Works outside a project too. Exits with 3 when there is a problem. Example: mlx doctor --fix
         """

@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         env: Env = None,
     ) -> int:
-        """Compare new rows with what the environment's champion was trained on.
+        """Compare new rows with what the champion was trained on.
 
         Exits with 3 when too many columns drifted. Example: mlx drift --data data/external/new_rows.csv
         """

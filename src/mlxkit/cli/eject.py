@@ -25,9 +25,10 @@ def register(app: typer.Typer) -> None:
         ] = False,
         yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     ) -> None:
-        """Leave mlx: write a plain script for each stage and a plain dvc.yaml, and remove mlx.yaml.
+        """Leave mlx, for plain scripts and a plain dvc.yaml.
 
-        The project then runs with DVC and MLflow alone. git is the way back. Example: mlx eject --dry-run
+        mlx.yaml goes. The project then runs with DVC and MLflow alone. git is the way back.
+        Example: mlx eject --dry-run
         """
         from mlxkit.cli.progress import Progress
         from mlxkit.pipeline.eject import carry_out, plan

@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
     @command(app)
     def env(session: Session, env: Env = None) -> None:
-        """Show the environments of mlx.yaml, and which one is in use and why.
+        """Show the environments, and which one is in use and why.
 
         Example: MLX_ENV=staging mlx env
         """

@@ -33,10 +33,10 @@ def register(app: typer.Typer) -> None:
         yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
         env: Env = None,
     ) -> int:
-        """Show what lies in workspace, DVC cache and MLflow, and delete what nothing needs, if you say yes.
+        """Show what takes space, and delete what nothing needs.
 
-        Needed is what the workspace or any commit names, so that every commit can be checked out for ever.
-        Example: mlx gc --older-than 30
+        It looks at workspace, DVC cache and MLflow, and asks first. Needed is what the workspace or any
+        commit names, so that every commit can be checked out for ever. Example: mlx gc --older-than 30
         """
         from mlxkit.pipeline.gc import gc
 

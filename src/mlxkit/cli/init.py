@@ -45,9 +45,9 @@ def register(app: typer.Typer) -> None:
         template: Annotated[str, typer.Option(help="Kind of project: tabular.")] = "tabular",
         yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; mlx asks nothing yet.")] = False,
     ) -> None:
-        """Make a new project that runs as it stands: data, code, tests, pipeline, git and DVC.
+        """Make a project that runs as it stands, in git and DVC.
 
-        Example: mlx init churn --data customers.csv --target Churn
+        It has data, code, tests and a pipeline. Example: mlx init churn --data customers.csv --target Churn
         """
         from mlxkit.errors import UsageError
         from mlxkit.pipeline.create import create

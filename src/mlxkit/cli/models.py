@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
     @command(app)
     def models(session: Session, env: Env = None) -> None:
-        """List the registered versions of the project's model, newest first.
+        """List the registered versions of the model, newest first.
 
         Example: mlx models --json
         """

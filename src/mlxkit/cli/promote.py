@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
         yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; mlx asks nothing yet.")] = False,
         env: Env = None,
     ) -> int:
-        """Judge the model by its gates; when all pass, register it and move the environment's alias.
+        """Register the model and move the alias, if all gates pass.
 
         Exits with 3 when a gate refuses. Example: mlx promote --to staging
         """

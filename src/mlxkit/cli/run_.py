@@ -52,8 +52,9 @@ def register(app: typer.Typer) -> None:
         on: On = None,
         verbose: Verbose = False,
     ) -> int:
-        """Run what is out of date, through the named stages, and record the run in MLflow.
+        """Run what is out of date, and record it in MLflow.
 
+        With stages named, those and what they read from.
         Example: mlx run train --set model.learning_rate=0.05
         """
         return _run(session, tuple(stages or ()), settings, force, dry_run, jobs, env, on, verbose)
@@ -69,7 +70,7 @@ def register(app: typer.Typer) -> None:
         on: On = None,
         verbose: Verbose = False,
     ) -> int:
-        """Run everything up to the train stage: the same as `mlx run train`.
+        """Run everything up to the train stage: `mlx run train`.
 
         Example: mlx train --force
         """
@@ -86,7 +87,7 @@ def register(app: typer.Typer) -> None:
         on: On = None,
         verbose: Verbose = False,
     ) -> int:
-        """Run everything up to the evaluate stage: the same as `mlx run evaluate`.
+        """Run everything up to the evaluate stage: `mlx run evaluate`.
 
         Example: mlx evaluate --json
         """
@@ -118,7 +119,7 @@ def _run(
     from mlxkit.pipeline.run import run
     from mlxkit.pipeline.run_result import Options
 
-    options = Options(stages, tuple(settings or ()), force, dry_run, jobs, env, on)
+    options = Options(stages, tuple(settings or ()), force, dry_run, jobs, env, on, verbose)
     root = session.root
     with Progress(session.output, verbose=verbose) as progress:
         result = run(root, options, progress)

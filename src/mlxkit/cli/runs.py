@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
         limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many to list.")] = 20,
         env: Env = None,
     ) -> None:
-        """List the recorded runs with their main metrics, show one in full, or record those that wait.
+        """List the recorded runs, show one, or record those that wait.
 
         A run waits when its store did not answer; it is kept in .mlx/unrecorded until `mlx runs sync`.
 

@@ -20,9 +20,9 @@ def register(app: typer.Typer) -> None:
         ] = 5000,
         env: Env = None,
     ) -> None:
-        """Open MLflow's user interface on this project's runs and models; Ctrl-C ends it.
+        """Serve MLflow's user interface on this project's runs.
 
-        Example: mlx ui --port 5001
+        Ctrl-C ends it. Example: mlx ui --port 5001
         """
         from mlxkit.adapters.mlflow_ui import address_of, serve
         from mlxkit.project.load import load

@@ -53,9 +53,11 @@ def diagnose(start: Path, *, fix: bool = False) -> list[Finding]:
         return [*findings, Finding("mlx.yaml", "problem", text, error.hint)]
     findings.append(Finding("mlx.yaml", "ok", f"valid, {len(project.stages)} stages"))
     findings += [_dvc(project), _dvc_yaml(project, fix)]
-    shared = {environment.tracking: name for name, environment in reversed(project.environments.items())}
-    for name in sorted(shared.values(), key=list(project.environments).index):
-        title = f"store of {name}" if len(shared) > 1 else "store"
+    stores: dict[str | None, str] = {}
+    for name, environment in project.environments.items():
+        stores.setdefault(environment.tracking, name)
+    for name in stores.values():
+        title = f"store of {name}" if len(stores) > 1 else "store"
         findings.append(_store(project, project.environments[name], title, fix))
     return [*findings, _secrets(project)]
 

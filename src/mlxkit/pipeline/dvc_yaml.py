@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -40,6 +40,16 @@ class Definition:
     def deps(self) -> tuple[str, ...]:
         """Everything read, sorted as DVC sorts it."""
         return tuple(sorted({*self.inputs, *self.code}))
+
+    @property
+    def files(self) -> dict[str, Any]:
+        """What dvc.yaml says of it, but for the parameters."""
+        return {
+            "cmd": self.cmd,
+            "deps": list(self.deps),
+            "outs": list(self.outputs),
+            "metrics": [{path: {"cache": False}} for path in self.metrics],
+        }
 
 
 def define(project: Project) -> dict[str, Definition]:

@@ -22,7 +22,7 @@ from mlxkit.pipeline.binding import bind
 from mlxkit.pipeline.command import Command
 from mlxkit.pipeline.formats import load_object, load_table
 from mlxkit.pipeline.model_stages import evaluate_model, save_trained_model
-from mlxkit.pipeline.saving import save
+from mlxkit.pipeline.saving import save, type_name
 from mlxkit.project.models import model_output
 from mlxkit.project.params import group_values, read_params
 from mlxkit.project.variables import expand, read_dotenv
@@ -184,7 +184,7 @@ def evaluation_results(
     values = returned._asdict() if _is_named_tuple(returned) else {} if returned is None else returned
     if not isinstance(values, dict):
         raise StageFailed(
-            f"'{command.call}' returned {type(returned).__name__}, not a dict of metrics",
+            f"'{command.call}' returned {type_name(returned)}, not a dict of metrics",
             hint='return metrics as a dict, such as {"cost": 12.5}',
         )
     _refuse_forgotten(values, wanted, command)
@@ -222,7 +222,7 @@ def call_user_function(function: Callable[..., Any], arguments: Mapping[str, Any
             return function(**arguments)
     except SystemExit as error:
         raise StageFailed(
-            f"'{command.call}' called sys.exit({error.code!r})",
+            f"'{command.call}' called sys.exit({'' if error.code is None else repr(error.code)})",
             context=_user_frames(error),
             hint="return from the function, or raise an exception",
         ) from error
@@ -232,9 +232,10 @@ def call_user_function(function: Callable[..., Any], arguments: Mapping[str, Any
         users = error.__traceback__ and error.__traceback__.tb_next  # it begins where mlx's own code ends
         lines = traceback.format_exception(type(error), error, users)
         print("".join(lines), file=sys.stderr)  # noqa: T201 - stderr is the stage's log here
-        text = str(error)
+        text, *more = str(error).splitlines() or [""]
+        said = f": {text}{' …' if more else ''}" if text else ""
         raise StageFailed(
-            f"'{command.call}' raised {type(error).__name__}" + (f": {text}" if text else ""),
+            f"'{command.call}' raised {type(error).__name__}{said}",
             context=_user_frames(error),
             hint=FREE_SPACE if is_full_disk(error) else "",
         ) from error
@@ -271,7 +272,7 @@ def _by_output(returned: Any, wanted: list[str], command: Command) -> dict[str, 
         returned = returned._asdict()
     if not isinstance(returned, dict):
         raise StageFailed(
-            f"'{command.call}' returned {type(returned).__name__}, but the stage has {len(wanted)} outputs",
+            f"'{command.call}' returned {type_name(returned)}, but the stage has {len(wanted)} outputs",
             hint=f"return a dict or a NamedTuple with the names {', '.join(wanted)}",
         )
     _refuse_forgotten(returned, wanted, command)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +21,7 @@ from mlxkit.pipeline.events import (
     Warned,
 )
 from mlxkit.pipeline.execute import read_metrics, remove_outputs
-from mlxkit.pipeline.failure import changed_while_running, explain, missing_output
+from mlxkit.pipeline.failure import changed_while_running, explain, missing_output, resume_command
 from mlxkit.pipeline.graph import select, upstream
 from mlxkit.pipeline.record import Recorder
 from mlxkit.pipeline.restore import Restore
@@ -53,7 +51,7 @@ class Execution:
         self._project, self._options, self._events = project, options, events
         self._target, self._recording = target, recording
         dvc_yaml.write(project, dvc_yaml.render(dvc_yaml.define(project)))
-        self._staleness = Staleness(project)
+        self._staleness = Staleness(project, lambda: self.dvc)
         self._restore = Restore(project, self._staleness, lambda: self.dvc, events)
         self._order = select(project.stages, options.stages)
         self._above = upstream(project.stages)
@@ -251,7 +249,9 @@ class Execution:
         self, name: str, job: Job, outcome: Outcome, state: StageState, before: dict[str, str | None]
     ) -> None:
         stage = self._project.stages[name]
-        error = explain(name, job, outcome) or missing_output(self._project, stage, job)
+        told = self._options.verbose
+        error = explain(self._project, job, outcome, told=told)
+        error = error or missing_output(self._project, stage, job, told=told)
         if error is None:
             changed = [p for p, h in self._staleness.dependency_hashes(name).items() if h != before[p]]
             if changed:
@@ -321,9 +321,3 @@ class Execution:
 
     def _done(self, name: str) -> bool:
         return name in self._results and self._results[name].status in ("ran", "restored", "fresh")
-
-
-def resume_command() -> str:
-    """Return the command that goes on where a run stopped: the one that was typed."""
-    words = [word for word in sys.argv[1:] if word not in ("--force", "-f")]
-    return shlex.join(["mlx", *(words or ["run"])])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 from mlxkit.adapters import git
@@ -12,9 +13,10 @@ from mlxkit.errors import FREE_SPACE, NO_SPACE, ConfigError, DataError, MlxError
 from mlxkit.pipeline.lockfile import cache_folder, dvc_root
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from mlxkit.pipeline.lockfile import Tracked
     from mlxkit.project.models import Project, Stage
     from mlxkit.targets.base import Job, Outcome
 
@@ -25,51 +27,70 @@ _ERRORS: Mapping[str, type[MlxError]] = {"config": ConfigError, "tool": ToolErro
 """Failures that are not the stage's own, and end the command with their own exit codes."""
 
 
-def explain(name: str, job: Job, outcome: Outcome) -> MlxError | None:
-    """Return what is to be said of a job's end, or None when it went well."""
+def explain(project: Project, job: Job, outcome: Outcome, *, told: bool = False) -> MlxError | None:
+    """Return what is to be said of a job's end, or None when it went well.
+
+    `told` says that its output was shown while it ran.
+    """
+    tail = _tail(job.log, told=told)
     if outcome.timed_out:
-        limit = f"{job.timeout:g} s"
         return _failed(
-            name, f"took longer than its timeout of {limit}", job, hint="raise `timeout:` in mlx.yaml"
+            job,
+            f"took longer than its timeout of {job.timeout:g} s",
+            tail,
+            hint="raise `timeout:` in mlx.yaml",
         )
     if outcome.signal is not None:
         known = {number.value: number.name for number in signal.Signals}
         killed = outcome.signal == signal.SIGKILL
         hint = "look at its memory use: the system kills what takes too much" if killed else ""
-        return _failed(
-            name, f"was killed by {known.get(outcome.signal, f'signal {outcome.signal}')}", job, hint=hint
-        )
+        name = known.get(outcome.signal, f"signal {outcome.signal}")
+        return _failed(job, f"was killed by {name}", tail, hint=hint)
     if outcome.exit_code:
-        return _failed(name, f"ended with exit code {outcome.exit_code}", job)
+        # Functions are found in src/, commands find what is installed.
+        lacks = any(f"No module named '{project.package}'" in line for line in _last_lines(job.log))
+        install = "make setup" if (project.root / "Makefile").exists() else "pip install --editable ."
+        hint = f"run `{install}`, so that commands find the package '{project.package}'" if lacks else ""
+        return _failed(job, f"ended with exit code {outcome.exit_code}", tail, hint=hint)
     if job.call is not None and outcome.result is None:
-        return _failed(name, "ended before its function returned", job)
+        return _failed(job, "ended before its function returned", tail)
     problem = outcome.result or {}
     if problem:
-        places = problem["context"]
         return _ERRORS.get(problem["kind"], StageFailed)(
-            f"stage '{name}' failed: {problem['message']}",
-            context=[*places, *_tail(job.log)],
-            hint=problem["hint"] or "mend it, then run `mlx run`; what had finished is kept",
+            f"stage '{job.name}' failed: {problem['message']}",
+            context=[*problem["context"], *tail],
+            hint=problem["hint"] or _resume(),
         )
     return None
 
 
-def missing_output(project: Project, stage: Stage, job: Job) -> MlxError | None:
-    """Return an error when a stage did not make what it promises."""
+def missing_output(project: Project, stage: Stage, job: Job, *, told: bool = False) -> MlxError | None:
+    """Return an error when a stage did not make what it promises; `told` as in `explain`."""
     for path in stage.outputs.values():
         if not (project.root / path).exists():
             return _failed(
-                stage.name, f"did not make '{path}'", job, hint="write that path, or remove it from mlx.yaml"
+                job,
+                f"did not make '{path}'",
+                _tail(job.log, told=told),
+                hint="write that path, or remove it from mlx.yaml",
             )
     return None
 
 
-def missing_input(root: Path, name: str, path: str, *, tracked: bool, remote: str | None) -> MlxError:
+def missing_input(
+    root: Path, name: str, path: str, *, tracked: Tracked | None, remote: str | None
+) -> MlxError:
     """Return the error for an input that is not there, and if DVC tracks it, is nowhere else."""
-    if not tracked:
+    if tracked is None:
         return DataError(
             f"stage '{name}' reads '{path}', which is not there",
             hint="put it there, then run `mlx run` again",
+        )
+    if remote is None and tracked.imported:
+        return DataError(
+            f"'{path}' was imported, and is neither here nor in the cache",
+            context=[f"stage '{name}' reads it"],
+            hint=f"import it again with `dvc update {shlex.quote(tracked.dvc_file)}`",
         )
     if remote is None:
         cache = _cache_of_main_tree(root)
@@ -105,17 +126,33 @@ def changed_while_running(name: str, path: str) -> MlxError:
     )
 
 
-def _failed(name: str, what: str, job: Job, *, hint: str = "") -> StageFailed:
+def resume_command() -> str:
+    """Return the command that goes on where a run stopped: the one that was typed."""
+    words = [word for word in sys.argv[1:] if word not in ("--force", "-f")]
+    return shlex.join(["mlx", *(words or ["run"])])
+
+
+def _resume() -> str:
+    return f"mend it, then run `{resume_command()}`; what had finished is kept"
+
+
+def _failed(job: Job, what: str, tail: Sequence[str], *, hint: str = "") -> StageFailed:
     full = shutil.disk_usage(job.log.parent).free < _FULL_BYTES
     return StageFailed(
-        f"stage '{name}' {what}",
-        context=[*_tail(job.log), *([NO_SPACE] if full else [])],
-        hint=(FREE_SPACE if full else hint) or "mend it, then run `mlx run`; what had finished is kept",
+        f"stage '{job.name}' {what}",
+        context=[*tail, *([NO_SPACE] if full else [])],
+        hint=(FREE_SPACE if full else hint) or _resume(),
     )
 
 
-def _tail(log: Path) -> list[str]:
-    """Return the last lines of a log, and where the rest is; nothing for an empty one."""
+def _tail(log: Path, *, told: bool) -> list[str]:
+    """Return the last lines of a log, unless they were told, and where it is; nothing for an empty one."""
+    lines = _last_lines(log)
+    shown = [] if told else [f"| {line}" for line in lines]
+    return [*shown, f"log: {log}"] if lines else []
+
+
+def _last_lines(log: Path) -> list[str]:
     try:
         with log.open("rb") as file:
             file.seek(0, 2)
@@ -123,5 +160,4 @@ def _tail(log: Path) -> list[str]:
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return []
-    shown = [line.rstrip() for line in lines if line.strip()][-_TAIL_LINES:]
-    return [*(f"| {line}" for line in shown), f"log: {log}"] if shown else []
+    return [line.rstrip() for line in lines if line.strip()][-_TAIL_LINES:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import itertools
 import json
 import os
 import re
@@ -23,26 +24,47 @@ LOCK_FILE = "dvc.lock"
 NAMING_FILES = (LOCK_FILE, "*.dvc")
 """Patterns of the files that name objects of the cache."""
 
+_HASH = re.compile(r"[0-9a-f]{32}(\.dir)?")
+_PLAIN_KEYS = {"path", "hash", "md5", "size", "nfiles", "isexec"}
+"""What DVC 3 writes of a file or directory; all but the hash says nothing that a comparison needs."""
+_DATA_KEYS = _PLAIN_KEYS | {"desc", "type", "labels", "meta", "remote", "push", "persist"}
+_DATA_FILE_KEYS = {"outs", "wdir", "desc", "meta", "frozen", "always_changed"}
+_IMPORT_KEYS = _DATA_FILE_KEYS | {"deps", "md5"}
 _OBJECT = re.compile(rb"(?<![0-9A-Za-z])[0-9a-f]{32}(?:\.dir)?(?![0-9A-Za-z])")
 
 
 @dataclass(frozen=True)
 class Locked:
-    """What dvc.lock says of one stage: the command, and hashes and values at its last run."""
+    """What dvc.lock says of one stage: the command, and hashes and values at its last run.
+
+    Attributes:
+        plain: whether mlx understands all of it, and all hashes are those of DVC 3; else DVC has to compare.
+    """
 
     cmd: str
     deps: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     outs: Mapping[str, str] = field(default_factory=dict)
+    plain: bool = True
 
 
 @dataclass(frozen=True)
 class Tracked:
-    """Data that `dvc add` tracks: its `.dvc` file, its own path and the hash on record."""
+    """Data that DVC tracks: its `.dvc` file, its own path and the hash on record, empty without one.
+
+    Attributes:
+        plain: whether mlx understands all of it, and the hash is that of DVC 3; else DVC has to compare.
+        settled: whether nothing but its own content decides what it should be. An import that is not frozen
+            follows its source, and what a key means that mlx does not know, only DVC can tell.
+        imported: whether DVC got it from somewhere else, in a way that it can repeat.
+    """
 
     dvc_file: str
     path: str
     digest: str
+    plain: bool = True
+    settled: bool = True
+    imported: bool = False
 
 
 def read_lock(root: Path) -> dict[str, Locked]:
@@ -65,33 +87,63 @@ def read_lock(root: Path) -> dict[str, Locked]:
 def parse_lock(text: str) -> dict[str, Locked]:
     """Read the text of a dvc.lock."""
     data = load(text) or {}
-    return {name: _locked(entry) for name, entry in (data.get("stages") or {}).items()}
+    stages = data.get("stages") or {}
+    known = data.get("schema") == "2.0" and data.keys() <= {"schema", "stages", "datasets"}
+    known = known and all(entry.keys() <= {"cmd", "deps", "params", "outs"} for entry in stages.values())
+    return {name: _locked(entry, known=known) for name, entry in stages.items()}
 
 
-def _locked(entry: Mapping[str, Any]) -> Locked:
+def _locked(entry: Mapping[str, Any], *, known: bool) -> Locked:
     deps, outs = entry.get("deps") or [], entry.get("outs") or []
+    plain = isinstance(entry["cmd"], str) and all(_is_plain(item, _PLAIN_KEYS) for item in (*deps, *outs))
     return Locked(
         cmd=entry["cmd"] if isinstance(entry["cmd"], str) else "\n".join(entry["cmd"]),
-        deps={dep["path"]: dep.get("md5", "") for dep in deps},
+        deps={dep["path"]: str(dep.get("md5") or "") for dep in deps},
         params=dict((entry.get("params") or {}).get("params.yaml") or {}),
-        outs={out["path"]: out.get("md5", "") for out in outs},
+        outs={out["path"]: str(out.get("md5") or "") for out in outs},
+        plain=known and plain,
     )
 
 
+def _is_plain(item: Mapping[str, Any], keys: set[str]) -> bool:
+    """Whether a file or directory is recorded by a hash of DVC 3, and by nothing but these keys."""
+    digest = item.get("md5")
+    hashed = item.get("hash") == "md5" and isinstance(digest, str) and _HASH.fullmatch(digest)
+    return bool(hashed) and item.keys() <= keys
+
+
 def tracked_data(root: Path, path: str) -> Tracked | None:
-    """Find the `.dvc` file that tracks a path or a folder above it."""
-    candidates = [path, *(parent.as_posix() for parent in PurePosixPath(path).parents)][:-1]
-    return next((found for candidate in candidates if (found := _tracked(root, candidate))), None)
+    """Find the `.dvc` file that tracks a path or a folder above it.
+
+    It is named after what it tracks, unless somebody has named it otherwise.
+    """
+    above = PurePosixPath(path).parents
+    named = [f"{tracked}.dvc" for tracked in (path, *(parent.as_posix() for parent in above))][:-1]
+    others = (file for folder in above for file in sorted((root / folder).glob("*.dvc")) if file.is_file())
+    files = itertools.chain(named, (file.relative_to(root).as_posix() for file in others))
+    return next((found for dvc_file in files if (found := _tracked(root, dvc_file, path))), None)
 
 
-def _tracked(root: Path, path: str) -> Tracked | None:
-    dvc_file = f"{path}.dvc"
+def _tracked(root: Path, dvc_file: str, path: str) -> Tracked | None:
+    """Read a `.dvc` file; None when there is none, or what it tracks is something else."""
     try:
         data = load((root / dvc_file).read_text(encoding="utf-8"))
-        return Tracked(dvc_file, path, data["outs"][0]["md5"])
+        folder = PurePosixPath(dvc_file).parent / (data.get("wdir") or ".")
+        outs = {os.path.normpath(folder / out["path"]): out for out in data["outs"]}
+        place = next((place for place in outs if f"{path}/".startswith(f"{place}/")), None)
+        if place is None and outs:
+            return None
+        out = outs[place or ""]
+        imported = bool(data.get("deps"))
+        frozen = not imported or data.get("frozen") is True
+        known = data.keys() <= (_IMPORT_KEYS if imported else _DATA_FILE_KEYS)
+        known = known and all(out.keys() <= _DATA_KEYS for out in outs.values())
+        plain = known and frozen and _is_plain(out, _DATA_KEYS)
+        return Tracked(dvc_file, str(place), str(out.get("md5") or ""), plain, known and frozen, imported)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (yaml.YAMLError, KeyError, IndexError, TypeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError) as error:
+        path = dvc_file.removesuffix(".dvc")
         raise ToolError(
             f"'{dvc_file}' is damaged", hint=f"run `git checkout -- '{dvc_file}'` or `dvc add '{path}'`"
         ) from error

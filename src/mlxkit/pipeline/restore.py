@@ -65,6 +65,6 @@ class Restore:
                         self._project.root,
                         name,
                         path,
-                        tracked=tracked is not None,
+                        tracked=tracked,
                         remote=self._dvc().remote,
                     )

@@ -22,6 +22,7 @@ class Options:
         settings: `group.key=value` to write into params.yaml first.
         on: target for the named stages, else for the train stage; `local` is this machine.
         jobs: how many stages may run at the same time, at least 1.
+        verbose: the output of the stages is shown as it comes, so that no error needs to repeat it.
     """
 
     stages: tuple[str, ...] = ()
@@ -31,6 +32,7 @@ class Options:
     jobs: int = 2
     environment: str | None = None
     on: str | None = None
+    verbose: bool = False
 
     def forces(self, stage: str) -> bool:
         """Whether a stage is to run even when it is fresh: of those needed, only the named ones."""

@@ -72,7 +72,7 @@ def _save(value: Any, path: Path) -> None:
         case _:
             wanted = "a table" if suffix in TABLE_SUFFIXES else "something else"
             raise StageFailed(
-                f"the function returned {_type_name(value)}, which cannot be saved as '{path.name}'",
+                f"the function returned {type_name(value)}, which cannot be saved as '{path.name}'",
                 hint=f"return {wanted}, or write the file yourself to a parameter annotated `Path`",
             )
 
@@ -126,12 +126,15 @@ def _plain(value: Any) -> Any:
         if hasattr(value, method):
             return getattr(value, method)()
     raise StageFailed(
-        f"{_type_name(value)} inside the result cannot be saved as JSON",
+        f"{type_name(value)} inside the result cannot be saved as JSON",
         hint="return plain numbers, texts and lists",
     )
 
 
-def _type_name(value: Any) -> str:
+def type_name(value: Any) -> str:
+    """Name the type of a value for a message; of None, there is nothing to name."""
+    if value is None:
+        return "nothing"
     kind = type(value)
     return (
         kind.__name__

@@ -1,14 +1,14 @@
 """Which stages are out of date, and because of what: dvc.lock against the files, without DVC.
 
 A path that is not in the workspace counts by the hash that dvc.lock (or its `.dvc` file) records, so that
-a machine without the data can still ask.
+a machine without the data can still ask. Of what is recorded in a way that `lockfile` does not call plain,
+DVC itself says how it compares, and is imported only then.
 """
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from mlxkit.pipeline.dvc_yaml import DVC_FILE, Definition, define
 from mlxkit.pipeline.graph import select, upstream
@@ -22,11 +22,15 @@ from mlxkit.pipeline.lockfile import (
     read_lock,
     tracked_data,
 )
+from mlxkit.pipeline.reasons import definition_reasons, parameter_reasons
 from mlxkit.project.models import PARAMS_FILE, Project
-from mlxkit.project.params import Params, read_params
+from mlxkit.project.params import read_params
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from mlxkit.adapters.dvc import Dvc
+    from mlxkit.adapters.dvc_answers import StageAnswer
 
 State = Literal["fresh", "stale", "never"]
 
@@ -52,21 +56,27 @@ class StageState:
 class Staleness:
     """Compares stages with dvc.lock; `check` sees the files as they are at that moment."""
 
-    def __init__(self, project: Project) -> None:
-        self._project = project
+    def __init__(self, project: Project, dvc: Callable[[], Dvc] | None = None) -> None:
+        """Read dvc.lock; `dvc` gives the repository where somebody has opened it."""
+        self._project, self._given = project, dvc
+        self._own: Dvc | None = None
         self.definitions = define(project)
         self._hasher = Hasher(project.root, project.state_dir / "memo.json")
         self._cache = cache_folder(project.root)
         self._params = read_params(project.root)
         self._lock = read_lock(project.root)
+        self._made = {path for definition in self.definitions.values() for path in definition.outputs}
 
     def reload(self) -> None:
         """Read dvc.lock again, after a stage was committed."""
         self._lock = read_lock(self._project.root)
 
     def save(self) -> None:
-        """Keep what was hashed for the next call."""
+        """Keep what was hashed for the next call, and close DVC if it was opened here."""
         self._hasher.save()
+        if self._own is not None:
+            self._own.close()
+            self._own = None
 
     @property
     def locked(self) -> Mapping[str, Locked]:
@@ -78,7 +88,9 @@ class Staleness:
         return self._hasher.is_here(path)
 
     def is_unsaved(self, data: Tracked) -> bool:
-        """Whether tracked data is here in a version that DVC does not keep."""
+        """Whether tracked data is here in a version that DVC does not keep, or its source has a newer one."""
+        if not data.plain:
+            return self._dvc().is_unsaved(data.dvc_file)
         here = self._hasher.hash(data.path)
         return here is not None and not (here == data.digest and object_exists(self._cache, here))
 
@@ -98,21 +110,22 @@ class Staleness:
         definition, locked = self.definitions[name], self._lock.get(name)
         if locked is None:
             return StageState(name, "never", ("never run",))
+        answer = None if locked.plain else self._dvc().compare(name, definition.files)
         reasons = [
-            *_definition_reasons(definition, locked),
-            *self._dependency_reasons(definition, locked),
-            *_parameter_reasons(definition, locked, self._params),
+            *definition_reasons(definition, locked),
+            *self._dependency_reasons(definition, locked, answer),
+            *parameter_reasons(definition, locked, self._params),
         ]
+        if answer is not None and answer.redefined and definition.cmd == locked.cmd:
+            reasons.append("its command changed")
         current, missing = not reasons, []
         for path in (*definition.outputs, *definition.metrics):
-            known, here = locked.outs.get(path, ""), self._hasher.hash(path)
-            cached = path in definition.metrics or object_exists(self._cache, known)
-            if here is None:
+            here = self._hasher.hash(path)
+            if here is None and (answer is None or path not in answer.changed):
                 missing.append(path)
-            elif known and here != known:
-                reasons.append(f"{path} differs from dvc.lock")
-            elif known and not cached:
-                reasons.append(f"{path} is not in the cache")
+            elif path in locked.outs:
+                cached = path in definition.outputs
+                reasons += self._output_reasons(path, here, locked.outs[path], answer, cached=cached)
         return StageState(name, "stale" if reasons else "fresh", tuple(reasons), tuple(missing), current)
 
     def check_all(self, targets: tuple[str, ...] = ()) -> list[StageState]:
@@ -129,29 +142,47 @@ class Staleness:
         self.save()
         return list(states.values())
 
+    def _dvc(self) -> Dvc:
+        """DVC, for what mlx does not read itself; its import takes half a second."""
+        if self._given is not None:
+            return self._given()
+        if self._own is None:
+            from mlxkit.adapters.dvc import Dvc
+
+            self._own = Dvc(self._project.root)
+        return self._own
+
     def _recorded(self, path: str) -> str | None:
-        for locked in self._lock.values():
-            if path in locked.outs:
-                return locked.outs[path]
+        # Stages that are gone or have another name by now stay in dvc.lock: they come last, the newest first.
+        gone = [name for name in self._lock if name not in self.definitions]
+        for name in (*self.definitions, *reversed(gone)):
+            if name in self._lock and path in self._lock[name].outs:
+                return self._lock[name].outs[path] or None
         tracked = tracked_data(self._project.root, path)
-        if tracked is None or tracked.path == path:
+        if tracked is None or (tracked.path == path and tracked.digest):
             return tracked.digest if tracked else None
         return self._recorded_inside(tracked, path)
 
     def _recorded_inside(self, tracked: Tracked, path: str) -> str | None:
         """Return the hash of a path in a tracked folder, from the folder's listing in the cache."""
-        listing = read_listing(self._cache, tracked.digest)
-        inner = path.removeprefix(f"{tracked.path}/")
+        if tracked.plain:
+            listing = read_listing(self._cache, tracked.digest)
+        else:
+            listing = self._dvc().listing(tracked.dvc_file, tracked.path)
+        inner = path.removeprefix(tracked.path).removeprefix("/")
         if inner in listing:
             return listing[inner]
+        above = f"{inner}/" if inner else ""
         below = [
-            {"md5": digest, "relpath": name.removeprefix(f"{inner}/")}
+            {"md5": digest, "relpath": name.removeprefix(above)}
             for name, digest in listing.items()
-            if name.startswith(f"{inner}/")
+            if name.startswith(above)
         ]
         return hash_listing(below) if below else None
 
-    def _dependency_reasons(self, definition: Definition, locked: Locked) -> list[str]:
+    def _dependency_reasons(
+        self, definition: Definition, locked: Locked, answer: StageAnswer | None
+    ) -> list[str]:
         reasons = []
         for path in definition.deps:
             kind = "code" if path in definition.code else "input"
@@ -159,83 +190,34 @@ class Staleness:
                 reasons.append(f"new {kind} {path}")
                 continue
             here = self.hash_of(path)
+            changed = here != locked.deps[path]
+            if answer is not None and self.is_here(path):
+                changed = path in answer.changed
             if here is None:
                 reasons.append(f"{kind} {path} is missing")
-            elif here != locked.deps[path]:
+            elif changed:
                 reasons.append(f"{kind} {path} changed")
         reasons += [f"{path} is no longer read" for path in locked.deps if path not in definition.deps]
+        reasons += [
+            f"the source of {path} changed" for path in definition.inputs if self._has_new_source(path)
+        ]
         return reasons
 
+    def _has_new_source(self, path: str) -> bool:
+        """Whether DVC tracks a path as an import that is not frozen, and its source changed."""
+        if path in self._made:
+            return False
+        data = tracked_data(self._project.root, path)
+        return data is not None and not data.settled and self._dvc().has_new_source(data.dvc_file)
 
-def _definition_reasons(definition: Definition, locked: Locked) -> list[str]:
-    reasons = []
-    if definition.cmd != locked.cmd:
-        reasons.append(_describe_change(locked.cmd, definition.cmd))
-    outputs = {*definition.outputs, *definition.metrics}
-    reasons += [f"new output {path}" for path in sorted(outputs - set(locked.outs))]
-    reasons += [f"{path} is no longer an output" for path in sorted(set(locked.outs) - outputs)]
-    return reasons
-
-
-def _describe_change(old: str, new: str) -> str:
-    """Say which option of a stage's command changed."""
-    try:
-        before, after = _options(old), _options(new)
-    except ValueError:
-        return "its command changed"
-    changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
-    if not changed or "" in changed:
-        return "its command changed"
-    shown = changed[0]
-    if shown not in after:
-        what = f"definition changed: {shown} was removed"
-    elif shown not in before:
-        what = f"definition changed: {shown} is now '{after[shown]}'"
-    else:
-        what = f"definition changed: {shown} '{before[shown]}' -> '{after[shown]}'"
-    return what if len(changed) == 1 else f"{what} and {len(changed) - 1} more"
-
-
-def _options(command: str) -> dict[str, str]:
-    """Read a command as option -> value; repeatable options count with their name part."""
-    words = shlex.split(command)
-    options: dict[str, str] = {"": " ".join(words[:3])}
-    rest = words[3:]
-    for option, value in zip(rest[::2], rest[1::2], strict=False):
-        name, equals, text = value.partition("=")
-        if option in ("--call", "--cmd", "--kind", "--package", "--params") or not equals:
-            options[option.lstrip("-") if option != "--params" else f"params {value}"] = value
+    def _output_reasons(
+        self, path: str, here: str | None, known: str, answer: StageAnswer | None, *, cached: bool
+    ) -> list[str]:
+        """Compare an output that is here, or that has no hash on record; `cached` unless it is a metric."""
+        if answer is not None:
+            differs, lost = path in answer.changed, path in answer.lost
         else:
-            options[f"{option.lstrip('-')} {name}"] = text
-    return options
-
-
-def _parameter_reasons(definition: Definition, locked: Locked, params: Params) -> list[str]:
-    reasons = []
-    for group in definition.params:
-        if group not in locked.params:
-            reasons.append(f"new parameters {group}")
-        elif group not in params:
-            reasons.append(f"{PARAMS_FILE} has no group '{group}'")
-        else:
-            reasons += _differences(group, locked.params[group], params[group])
-    reasons += [
-        f"parameters {group} are no longer used" for group in locked.params if group not in definition.params
-    ]
-    return reasons
-
-
-def _differences(name: str, old: Any, new: Any) -> list[str]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        found = []
-        for key in sorted({*old, *new}, key=str):
-            if key not in new:
-                found.append(f"{name}.{key} was removed")
-            elif key not in old:
-                found.append(f"{name}.{key} is new")
-            else:
-                found += _differences(f"{name}.{key}", old[key], new[key])
-        return found
-    if type(old) is type(new) and (old == new or (old != old and new != new)):  # NaN differs from itself
-        return []
-    return [f"{name}: {old} -> {new}" if str(old) != str(new) else f"{name}: {old!r} -> {new!r}"]
+            differs, lost = here != known, cached and not object_exists(self._cache, known)
+        if differs:
+            return [f"{path} differs from dvc.lock"]
+        return [f"{path} is not in the cache"] if lost else []

@@ -22,6 +22,7 @@ STAGES = (
     "mlxkit.adapters.mlflow_model",
     "mlxkit.adapters.mlflow_signature",
     "mlxkit.adapters.mlflow_tracking",
+    "mlxkit.adapters.mlflow_live",
     "mlxkit.adapters.stable_pickle",
     "mlxkit.evaluation.score",
     "mlxkit.evaluation.profile",

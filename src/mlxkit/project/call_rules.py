@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.project.functions import Function, FunctionNotFound, Parameter, find_function
-from mlxkit.project.models import PARAMS_FILE, Project, Stage, model_output
+from mlxkit.project.models import CONFIG_FILE, PARAMS_FILE, Project, Stage, model_output
 from mlxkit.project.sources import sources
-from mlxkit.project.suggestions import did_you_mean
+from mlxkit.project.suggestions import closest, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,28 +22,41 @@ def check_call(
     try:
         function = find_function(project.root, stage.call or "")
     except FunctionNotFound as error:
-        problems.add(place, f"{error.message}{did_you_mean(error.wrong, error.options)}")
+        close = did_you_mean(error.wrong, error.options)
+        problems.add(place, f"{error.message}{close}", mend=error.mend)
         return
-    for text in _binding_problems(stage, function, params):
-        problems.add(place, text)
+    for text, mend in _binding_problems(project, stage, function, params):
+        problems.add(place, text, mend=mend)
 
 
-def _binding_problems(stage: Stage, function: Function, params: Mapping[str, Any]) -> Iterator[str]:
+def _binding_problems(
+    project: Project, stage: Stage, function: Function, params: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """Yield each problem with the file to edit, empty for mlx.yaml."""
     groups = {group: params[group] for group in stage.params if group in params}
     known = sources(stage.inputs, stage.outputs, groups)
     for parameter in function.parameters or ():
         named = known.get(parameter.name, [])
         if len(named) > 1:
-            yield f"parameter '{parameter.name}' has two sources: {' and '.join(named)}"
+            yield f"parameter '{parameter.name}' has two sources: {' and '.join(named)}", ""
         elif stage.kind == "train" and parameter.name == model_output(stage.outputs):
-            yield f"parameter '{parameter.name}' is the model's path, which mlx writes; return the model"
+            text = f"parameter '{parameter.name}' is the model's path, which mlx writes; return the model"
+            yield text, function.file.relative_to(project.root).as_posix()
         elif not named and parameter.required and all(group in params for group in stage.params):
-            yield _unbound(parameter, list(known), params)
+            yield _unbound(stage, parameter, list(known), params)
 
 
-def _unbound(parameter: Parameter, options: list[str], params: Mapping[str, Any]) -> str:
+def _unbound(
+    stage: Stage, parameter: Parameter, options: list[str], params: Mapping[str, Any]
+) -> tuple[str, str]:
     text = f"parameter '{parameter.name}' is given by no input, output or parameter"
     for group, values in params.items():
         if group == parameter.name or (isinstance(values, dict) and parameter.name in values):
-            return f"{text}; {PARAMS_FILE} has it: add '{group}' to 'params'"
-    return f"{text}{did_you_mean(parameter.name, options)}"
+            return f"{text}; {PARAMS_FILE} has it: add '{group}' to 'params'", ""
+    close = closest(parameter.name, options)
+    if close:
+        return f"{text}, did you mean '{close}'?", "" if close in {
+            *stage.inputs,
+            *stage.outputs,
+        } else PARAMS_FILE
+    return text, f"{CONFIG_FILE} or {PARAMS_FILE}" if stage.params else ""

@@ -38,13 +38,14 @@ class Function:
 
 
 class FunctionNotFound(Exception):
-    """The function of a `call:` does not exist: which name is wrong, and the ones that there are."""
+    """The function of a `call:` does not exist: which name is wrong, and the ones that there are.
 
-    def __init__(self, message: str, wrong: str = "", options: Sequence[str] = ()) -> None:
+    `mend` is the file to edit where that is not mlx.yaml.
+    """
+
+    def __init__(self, message: str, wrong: str = "", options: Sequence[str] = (), *, mend: str = "") -> None:
         super().__init__(message)
-        self.message = message
-        self.wrong = wrong
-        self.options = list(options)
+        self.message, self.wrong, self.options, self.mend = message, wrong, list(options), mend
 
 
 def module_file(root: Path, module: str) -> Path | None:
@@ -71,9 +72,10 @@ def find_function(root: Path, call: str) -> Function:
     try:
         tree = ast.parse(file.read_bytes(), filename=str(file))
     except SyntaxError as error:
-        raise FunctionNotFound(f"{shown}:{error.lineno or 1} is not valid Python: {error.msg}") from error
+        text = f"{shown}:{error.lineno or 1} is not valid Python: {error.msg}"
+        raise FunctionNotFound(text, mend=shown) from error
     except ValueError as error:
-        raise FunctionNotFound(f"{shown} is not valid Python: {error}") from error
+        raise FunctionNotFound(f"{shown} is not valid Python: {error}", mend=shown) from error
     names: list[str] = []
     found: Function | None = None
     for node in _top_level(tree.body):

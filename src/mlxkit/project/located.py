@@ -16,13 +16,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing wrong in a YAML file; `line` and `column` count from 1."""
+    """One thing wrong in a YAML file; `line` and `column` count from 1.
+
+    Attributes:
+        mend: the file to edit, where that is another one.
+    """
 
     file: str
     line: int
     column: int
     where: str
     text: str
+    mend: str = ""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}"
@@ -53,18 +58,24 @@ class Problems:
     file: str
     found: list[Problem] = field(default_factory=list)
 
-    def add(self, value: Value, text: str, *, key: str = "") -> None:
-        """Note a problem at a value, or at a key below it that is not there."""
+    def add(self, value: Value, text: str, *, key: str = "", mend: str = "") -> None:
+        """Note a problem at a value, or at a key below it that is not there; `mend` is the file to edit."""
         where = ".".join(part for part in (value.where, key) if part)
-        self.found.append(Problem(self.file, value.line, value.column, where, text))
+        self.found.append(Problem(self.file, value.line, value.column, where, text, mend))
 
     def raise_if_any(self, *, hint: str = "") -> None:
         """Raise one ConfigError with all problems in the order of the file."""
         if not self.found:
             return
-        lines = [str(problem) for problem in sorted(set(self.found))]
-        what = f"{self.file} has a problem" if len(lines) == 1 else f"{self.file} has {len(lines)} problems"
-        raise ConfigError(what, context=lines, hint=hint or f"edit {self.file}, then run `mlx check`")
+        found = sorted(set(self.found))
+        files = list(dict.fromkeys(problem.mend or problem.file for problem in found))
+        who = self.file if files == [self.file] else "the project"
+        count = "a problem" if len(found) == 1 else f"{len(found)} problems"
+        raise ConfigError(
+            f"{who} has {count}",
+            context=[str(problem) for problem in found],
+            hint=hint or f"edit {' and '.join(files)}, then run `mlx check`",
+        )
 
 
 def read_yaml(path: Path, problems: Problems) -> Value | None:

@@ -95,9 +95,13 @@ def _check_stage(
         problems.add(_at(value, "timeout"), "must be more than 0")
     for item in given["params"].data if "params" in given else []:
         if item.text not in params:
-            problems.add(
-                item, f"{PARAMS_FILE} has no group '{item.text}'{did_you_mean(item.text, list(params))}"
+            lacks = (
+                f"{PARAMS_FILE} has"
+                if (project.root / PARAMS_FILE).exists()
+                else f"there is no {PARAMS_FILE}, so"
             )
+            text = f"{lacks} no group '{item.text}'{did_you_mean(item.text, list(params))}"
+            problems.add(item, text, mend=PARAMS_FILE)
     if stage.call and not stage.cmd:
         check_call(project, stage, _at(value, "call"), params, problems)
 
