@@ -6,6 +6,7 @@ wrapped, and its N-th passage ends in SIGKILL, in whatever process of the run th
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import mmap
@@ -235,12 +236,21 @@ class Strike:
 
 
 def kill_all(mlx: int) -> None:
-    """Kill every process of a run, as a crash of the machine would; the calling one last."""
-    others = [pid for pid in (mlx, *below(mlx)) if pid != os.getpid()]
-    for pid in others:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    """Kill every process of a run, as a crash of the machine would; the calling one last.
+
+    All are stopped before the first one is killed, so that none starts another one meanwhile.
+    """
+    stopped: set[int] = set()
+    while new := {pid for pid in (mlx, *below(mlx)) if pid != os.getpid()} - stopped:
+        for pid in new:
+            _send(pid, signal.SIGSTOP)
+        stopped |= new
+    for pid in stopped:
+        _send(pid, signal.SIGKILL)
     if os.getpid() != HARNESS:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
