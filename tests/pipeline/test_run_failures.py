@@ -7,10 +7,10 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from small_project import STEPS, FreshWorkers, by_status
+from small_project import PARAMS, STEPS, FreshWorkers, by_status
 
 from mlxkit.errors import ConfigError, StageFailed
-from mlxkit.pipeline.events import StageEnded
+from mlxkit.pipeline.events import StageEnded, StageStarted, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -310,6 +310,37 @@ def test_an_independent_stage_that_runs_may_finish(small: SmallProject) -> None:
     assert small.states()["good"].state == "fresh"
 
 
+def test_a_stage_that_cannot_begin_ends_no_other(small: SmallProject) -> None:
+    small.configure(
+        {
+            "good": {"cmd": f"{WAIT} echo 1 > good.txt", "outputs": ["good.txt"]},
+            "bad": {"cmd": "cp no.txt bad.txt", "inputs": ["no.txt"], "outputs": ["bad.txt"]},
+        }
+    )
+    result = small.run(jobs=2, events=when_ended(small, "bad"))
+    assert by_status(result) == {"good": "ran", "bad": "failed"}
+    assert result.error is not None
+    assert result.error.message == "stage 'bad' reads 'no.txt', which is not there"
+    assert small.states()["good"].state == "fresh"
+
+
+def test_a_stage_that_cannot_be_settled_ends_no_other(small: SmallProject) -> None:
+    small.configure(
+        {
+            "good": {"cmd": f"{WAIT} echo 1 > good.txt", "outputs": ["good.txt"]},
+            "bad": {
+                "cmd": "rm no.txt; mkdir no.txt; ln -s no-such-file no.txt/link; echo 1 > bad.txt",
+                "inputs": ["no.txt"],
+                "outputs": ["bad.txt"],
+            },
+        }
+    ).write({"no.txt": "1"})
+    result = small.run(jobs=2, events=when_ended(small, "bad"))
+    assert by_status(result) == {"good": "ran", "bad": "failed"}
+    assert result.error is not None
+    assert result.error.message == "'no.txt' cannot be read: no such file or directory"
+
+
 def test_the_first_failure_is_the_one_that_is_told(small: SmallProject) -> None:
     small.configure(
         {
@@ -430,3 +461,39 @@ def test_exec_tells_the_same_under_dvc(small: SmallProject) -> None:
         "error: 'demo.steps:clean' raised ValueError: broken\n"
         "  src/demo/shared.py:1 in <module>: raise ValueError('broken')\n"
     ) in done.stderr
+
+
+def test_a_parameter_that_changes_while_the_commit_waits_for_dvc(small: SmallProject) -> None:
+    """What was made with one value must not be recorded as made with another."""
+    from dvc.lock import make_lock
+
+    tmp = small.root / ".dvc" / "tmp"
+    other = make_lock(str(tmp / "lock"), tmp_dir=str(tmp))
+
+    def watch(event: Event) -> None:
+        if isinstance(event, StageStarted):
+            other.lock()
+        elif isinstance(event, Waiting):
+            small.write({"params.yaml": {**PARAMS, "cleaning": {"scale": 4}}})
+            other.unlock()
+
+    result = small.run("clean", events=watch)
+    assert by_status(result) == {"clean": "failed"}
+    assert result.error is not None
+    assert result.error.message == (
+        "'params.yaml: cleaning' changed while stage 'clean' ran, so its result is not kept"
+    )
+    assert small.reasons()["clean"] == ("never run",)
+    assert by_status(small.run("clean")) == {"clean": "ran"}
+    assert small.json("build/clean.json") == {"n": small.json("data/raw.json")["n"] * 4}
+
+
+def test_what_changed_is_no_reason_to_try_again(small: SmallProject) -> None:
+    """A retry is for what fails by chance; the record of a training says what its first attempt read."""
+    change = "echo x >> tries.txt; echo 2 > in.txt; exit 3"
+    small.configure({"bad": {"cmd": change, "inputs": ["in.txt"], "outputs": ["bad.txt"], "retries": 2}})
+    small.write({"in.txt": "1"})
+    result = small.run()
+    assert result.error is not None
+    assert result.error.message == "stage 'bad' ended with exit code 3"
+    assert small.text("tries.txt") == "x\n"
