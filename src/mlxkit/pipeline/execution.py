@@ -200,7 +200,7 @@ class Execution:
         self._attempts[name] = self._attempts.get(name, 0) + 1
         before = self._staleness.dependency_hashes(name)
         if stage.kind == "train":
-            self._recorder.open(before)
+            self._recorder.open(before, self._staleness)
             self._opening[name] = state, before
         else:
             self._start(stage, state, before, {})

@@ -8,12 +8,11 @@ import platform
 import sys
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.pipeline.hashing import Hasher
 from mlxkit.project.models import CONFIG_FILE
 from mlxkit.project.params import read_params
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from mlxkit.adapters.git import GitState
     from mlxkit.project.models import Environment, Project
@@ -45,10 +44,12 @@ def tags_of(project: Project, environment: Environment, state: GitState) -> dict
     return {name: value for name, value in tags.items() if value}
 
 
-def datasets_of(project: Project, hashes: Mapping[str, str | None]) -> list[dict[str, Any]]:
+def datasets_of(
+    project: Project, hashes: Mapping[str, str | None], hash_of: Callable[[str], str | None]
+) -> list[dict[str, Any]]:
     """Describe each data input of the train stage, and the raw files that the pipeline began with.
 
-    `hashes` are those of everything that the train stage reads, by path.
+    `hashes` are those of everything that the train stage reads, by path; `hash_of` tells the others.
     """
     made = {path for stage in project.stages.values() for path in stage.outputs.values()}
     raw = {
@@ -59,7 +60,6 @@ def datasets_of(project: Project, hashes: Mapping[str, str | None]) -> list[dict
     }
     train = project.train_stage
     names = {**raw, **({path: name for name, path in train.inputs.items()} if train else {})}
-    hasher = Hasher(project.root, project.state_dir / "memo.json")
     datasets = []
     for path, name in names.items():
         full = project.root / path
@@ -67,7 +67,7 @@ def datasets_of(project: Project, hashes: Mapping[str, str | None]) -> list[dict
             {
                 "name": name,
                 "path": path,
-                "digest": hashes.get(path) or hasher.hash(path) or "",
+                "digest": hashes.get(path) or hash_of(path) or "",
                 "size": full.stat().st_size if full.is_file() else None,
                 "context": "training" if train and path in train.inputs.values() else "raw",
             }

@@ -180,6 +180,7 @@ class Workers:
                     item.report.close()
                     done.append((item, item.outcome))
         return done
+
     def memory(self, running: Running) -> int:
         """Return the resident memory of a job and its children now, bytes; 0 where that cannot be seen."""
         pid = running.pid if isinstance(running, WorkerJob) else 0
