@@ -254,7 +254,7 @@ class Execution:
             _, state, before = self._running.pop(name)
             with self._failing_alone(name):
                 self._settle(name, running.job, outcome, state, before)
-        if not self._running and self._dvc is not None:
+        if not self._running and not self._opening and self._dvc is not None:
             self._dvc.release_claims()
         self._events(Tick(self._memory()))
 
