@@ -173,7 +173,7 @@ class Execution:
             if known is None:
                 raise
         self._error = self._error or known
-        self._end(StageResult(name, "failed"))
+        self._end(StageResult(name, "failed" if name in self._attempts else "skipped"))
 
     def _begin(self, name: str) -> None:
         """Decide what a stage needs: nothing, its outputs back, or to run."""
