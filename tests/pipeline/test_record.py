@@ -173,6 +173,15 @@ def test_what_is_edited_after_a_training_began_is_not_in_its_record(trained: Sma
     assert texts["uncommitted.patch"].splitlines()[-2:] == ["-A = 1", "+A = 2"]
 
 
+def test_parameters_of_what_ran_before_the_training_are_those_that_it_ran_with(trained: SmallProject) -> None:
+    trained.change_stage("train", params=["shifting"])
+    params = {"cleaning": {"scale": 9}, "shifting": {"shift": 8}, "other": {"free": 1}}
+    trained.write({"params.yaml": params})
+    ours, listener, staleness = recorder(trained)
+    opened(ours, staleness)
+    assert listener.request("open")["params"] == {"cleaning": {"scale": 3}, "shifting": {"shift": 8}}
+
+
 def test_data_that_is_not_here_is_recorded_with_the_hash_that_dvc_knows(trained: SmallProject) -> None:
     known = {"outs": [{"md5": "1" * 32, "size": 7, "hash": "md5", "path": "other.json"}]}
     trained.write({"data/other.json.dvc": yaml.safe_dump(known)})

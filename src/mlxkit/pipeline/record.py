@@ -235,7 +235,7 @@ class Recorder:
     def _facts(self, hashes: Mapping[str, str | None], staleness: Staleness) -> dict[str, Any]:
         """Return what a run is opened with."""
         return {
-            "params": params_of(self._project),
+            "params": params_of(self._project, staleness.locked),
             "tags": tags_of(self._project, self._environment, self._git),
             "datasets": datasets_of(self._project, hashes, staleness.hash_of),
         }

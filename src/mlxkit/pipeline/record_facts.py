@@ -8,6 +8,7 @@ import platform
 import sys
 from typing import TYPE_CHECKING, Any
 
+from mlxkit.pipeline.graph import select
 from mlxkit.project.models import CONFIG_FILE
 from mlxkit.project.params import read_params
 
@@ -15,15 +16,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mlxkit.adapters.git import GitState
+    from mlxkit.pipeline.lockfile import Locked
     from mlxkit.project.models import Environment, Project
 
 _LIBRARIES = ("mlxkit", "dvc", "mlflow", "numpy", "pandas", "scikit-learn", "xgboost", "lightgbm", "torch")
 
 
-def params_of(project: Project) -> dict[str, Any]:
-    """Return the parameters of every stage that has any; the rest of params.yaml changes nothing."""
+def params_of(project: Project, locked: Mapping[str, Locked]) -> dict[str, Any]:
+    """Return the parameters of every stage that has any; the rest of params.yaml changes nothing.
+
+    Of stages that the training reads from, those in dvc.lock count: params.yaml may have been edited since.
+    """
     used = {group for stage in project.stages.values() for group in stage.params}
-    return {group: value for group, value in read_params(project.root).items() if group in used}
+    params = {group: value for group, value in read_params(project.root).items() if group in used}
+    train = project.train_stage
+    if train is not None:
+        before = [locked[name] for name in select(project.stages, [train.name]) if name in locked]
+        made = {group: value for stage in before for group, value in stage.params.items()}
+        params |= {group: made[group] for group in used & made.keys() - set(train.params)}
+    return params
 
 
 def tags_of(project: Project, environment: Environment, state: GitState) -> dict[str, str]:
