@@ -124,9 +124,8 @@ class Hasher:
         known = self._memo.get(key)
         if isinstance(known, list) and len(known) == 4 and known[:3] == signature:
             return str(known[3])
-        age = abs(
-            time.time_ns() - info.st_mtime_ns
-        )  # not afterwards: to read it all may take longer than that
+        # Not afterwards: to read it all may take longer than that.
+        age = time.time_ns() - info.st_mtime_ns
         digest = hashlib.md5(usedforsecurity=False)
         with file.open("rb") as content:
             while chunk := content.read(_CHUNK):
