@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from small_project import PARAMS, STEPS, FreshWorkers, by_status
 
-from mlxkit.errors import ConfigError, StageFailed
+from mlxkit.errors import ConfigError, Interrupted, StageFailed
 from mlxkit.pipeline.events import StageEnded, StageStarted, Waiting
+from mlxkit.pipeline.run import run
+from mlxkit.pipeline.run_result import Options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from small_project import SmallProject
 
     from mlxkit.pipeline.events import Event
+    from mlxkit.targets.base import Outcome, Running
 
 MEND = "mend it, then run `mlx run`; what had finished is kept"
 
@@ -497,3 +500,25 @@ def test_what_changed_is_no_reason_to_try_again(small: SmallProject) -> None:
     assert result.error is not None
     assert result.error.message == "stage 'bad' ended with exit code 3"
     assert small.text("tries.txt") == "x\n"
+
+
+class Together(FreshWorkers):
+    """Tells of jobs only when all of them have ended."""
+
+    def wait(self, running: Sequence[Running], *, seconds: float) -> list[tuple[Running, Outcome]]:
+        ended: dict[int, tuple[Running, Outcome]] = {}
+        while len(ended) < len(running):
+            ended |= {id(one): (one, outcome) for one, outcome in super().wait(running, seconds=seconds)}
+        return list(ended.values())
+
+
+def test_ctrl_c_between_two_stages_that_ended_together_waits_for_neither(small: SmallProject) -> None:
+    def press(event: Event) -> None:
+        if isinstance(event, StageEnded) and event.status == "ran":
+            raise KeyboardInterrupt
+
+    small.configure({name: {"cmd": f"echo 1 > {name}", "outputs": [name]} for name in ("one", "two")})
+    result = run(small.root, Options(), press, target=Together(small.root))
+    assert isinstance(result.error, Interrupted)
+    assert sorted(by_status(result).values()) == ["failed", "ran"]
+    assert sorted(by_status(small.run()).values()) == ["fresh", "ran"]

@@ -159,12 +159,10 @@ class Workers:
         """
         ours = [item for item in running if isinstance(item, WorkerJob)]
         done: list[tuple[Running, Outcome]] = [(item, item.outcome) for item in ours if item.outcome]
-        if done:
-            return done
         with selectors.DefaultSelector() as selector:
-            for item in ours:
+            for item in (item for item in ours if item.outcome is None):
                 selector.register(item.report, selectors.EVENT_READ, item)
-            for key, _ in selector.select(seconds):
+            for key, _ in selector.select(0.0 if done else seconds):
                 item = key.data
                 try:
                     chunk = item.report.recv(1 << 16)
