@@ -110,6 +110,21 @@ def test_parallel_first_starts_make_one_store(tmp_path: Path) -> None:
     assert len(ids) == 3
 
 
+def test_what_else_a_database_holds_gets_into_no_other_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new store is a copy of one that this user made, but never of one that was there already."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    shared = tmp_path / "one" / "mlflow.db"
+    shared.parent.mkdir()
+    with closing(sqlite3.connect(shared)) as connection, connection:
+        connection.execute("CREATE TABLE salaries (text)")
+    for project in ("one", "two"):
+        mlflow_tracking.prepare(resolve(tmp_path / project), "churn")
+    with closing(sqlite3.connect(tmp_path / "two" / "mlflow.db")) as connection:
+        assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'salaries'").fetchall()
+
+
 def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

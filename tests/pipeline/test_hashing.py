@@ -5,7 +5,7 @@ import json
 import os
 import time
 import tracemalloc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -92,6 +92,28 @@ def test_an_edit_of_the_same_size_in_the_same_moment_is_seen(tmp_path: Path) -> 
     set_time(file, moment)
     assert ours.hash("a.txt") != first
     assert hasher(tmp_path).hash("a.txt") != first
+
+
+def test_a_young_file_that_takes_long_to_read_is_not_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have changed within the same timestamp while it was read."""
+    (tmp_path / "f").write_text("one")
+    set_time(tmp_path / "f", 1_000_000_000_000_000_000)
+    now = [1_000_000_001_000_000_000]
+    md5 = hashlib.md5
+
+    def slow(*, usedforsecurity: bool) -> Any:
+        now[0] += 10_000_000_000
+        return md5(usedforsecurity=usedforsecurity)
+
+    monkeypatch.setattr("time.time_ns", lambda: now[0])
+    monkeypatch.setattr("hashlib.md5", slow)
+    hasher = Hasher(tmp_path, tmp_path / "memo.json")
+    before = hasher.hash("f")
+    (tmp_path / "f").write_text("two")
+    set_time(tmp_path / "f", 1_000_000_000_000_000_000)
+    assert hasher.hash("f") != before
 
 
 def test_a_file_from_the_future_is_read_every_time(tmp_path: Path) -> None:

@@ -55,6 +55,30 @@ def test_a_stage_that_runs_has_a_claim_on_its_paths(small: SmallProject) -> None
     assert readers(small) == []
 
 
+def test_a_training_that_is_tried_again_keeps_its_claim(small: SmallProject) -> None:
+    steps = small.text("src/demo/steps.py") + "\n\ndef train(train):\n    raise ValueError('no luck')\n"
+    small.write({"src/demo/steps.py": steps})
+    small.configure(
+        {
+            "train": {
+                "call": "demo.steps:train",
+                "inputs": {"train": "data/raw.json"},
+                "outputs": {"model": "models/demo"},
+                "retries": 1,
+            }
+        }
+    )
+    seen: dict[int, list[str]] = {}
+
+    def look(event: Event) -> None:
+        if isinstance(event, StageStarted):
+            seen[event.attempt] = readers(small)
+
+    assert small.run(events=look).error is not None
+    assert "models/demo" in seen[1]
+    assert seen[2] == seen[1]
+
+
 def test_dvc_reads_and_does_not_write_what_a_stage_is_making(small: SmallProject) -> None:
     both = "dvc status -q > /dev/null; dvc repro right 2> said.txt; echo $? > code.txt"
     small.change_stage("right", cmd=f"{both}; echo 1 > build/right.txt")

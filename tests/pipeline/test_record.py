@@ -93,7 +93,7 @@ def recorder(project: SmallProject, tracking: str | None = None) -> tuple[Record
 
 def opened(recorder: Recorder, staleness: Staleness) -> dict[str, str]:
     """Open the run of a training, and return the variables for its process."""
-    recorder.open(staleness.dependency_hashes("train"))
+    recorder.open(staleness.dependency_hashes("train"), staleness)
     while (variables := recorder.variables()) is None:
         recorder.wait(1.0)
     return variables
@@ -101,7 +101,7 @@ def opened(recorder: Recorder, staleness: Staleness) -> dict[str, str]:
 
 def test_raw_files_of_one_name_are_all_recorded(trained: SmallProject) -> None:
     ours, listener, staleness = recorder(trained)
-    ours.open(staleness.dependency_hashes("train"))
+    ours.open(staleness.dependency_hashes("train"), staleness)
     ours.wait(0)
     asked = listener.request("open")
     datasets = {dataset["path"]: (dataset["name"], dataset["context"]) for dataset in asked["datasets"]}
@@ -138,6 +138,60 @@ def test_what_is_recorded_already_asks_nobody(trained: SmallProject) -> None:
     assert (listener.requests, again.recorded) == ([], False)
 
 
+def test_a_run_without_the_evaluation_asks_nobody_either(trained: SmallProject) -> None:
+    """`mlx train` after `mlx run`, with nothing to do, must not ask MLflow, nor make the next run ask."""
+    trained.change_stage("evaluate", inputs={"test": "build/clean.json"})
+    lock = yaml.safe_load(trained.text("dvc.lock"))
+    evaluated = {"path": "reports/metrics.json", "hash": "md5", "md5": "0" * 32}
+    lock["stages"]["evaluate"] = {"cmd": "mlx exec evaluate", "outs": [evaluated]}
+    (trained.root / "dvc.lock").write_text(yaml.safe_dump(lock))
+    first, _, staleness = recorder(trained)
+    opened(first, staleness)
+    first.close({}, staleness, {"r2": 0.5}, True, None)
+    (trained.root / "mlflow.db").touch()
+    for metrics in ({}, {"r2": 0.5}, {}):
+        again, listener, staleness = recorder(trained)
+        assert again.close({}, staleness, metrics, True, None) == "r1"
+        assert listener.requests == []
+
+
+def test_what_is_edited_after_a_training_began_is_not_in_its_record(trained: SmallProject) -> None:
+    trained.git("init", "-q")
+    trained.write({".gitignore": "/build\n/.mlx\n/.dvc\n__pycache__\n", "src/demo/extra.py": "A = 1\n"})
+    trained.git("add", "-A")
+    trained.git("commit", "-q", "-m", "one")
+    params, config = trained.text("params.yaml"), trained.text("mlx.yaml")
+    trained.write({"src/demo/extra.py": "A = 2\n"})
+    ours, listener, staleness = recorder(trained)
+    opened(ours, staleness)
+    trained.write({"params.yaml": params + "more: {a: 1}\n", "mlx.yaml": config + "# later\n"})
+    trained.write({"src/demo/extra.py": "A = 3\n"})
+    trained.git("commit", "-q", "-a", "-m", "two")
+    ours.close({}, staleness, {}, True, None)
+    texts = listener.request("close")["texts"]
+    assert (texts["params.yaml"], texts["mlx.yaml"]) == (params, config)
+    assert texts["uncommitted.patch"].splitlines()[-2:] == ["-A = 1", "+A = 2"]
+
+
+def test_parameters_of_what_ran_before_the_training_are_those_that_it_ran_with(trained: SmallProject) -> None:
+    trained.change_stage("train", params=["shifting"])
+    params = {"cleaning": {"scale": 9}, "shifting": {"shift": 8}, "other": {"free": 1}}
+    trained.write({"params.yaml": params})
+    ours, listener, staleness = recorder(trained)
+    opened(ours, staleness)
+    assert listener.request("open")["params"] == {"cleaning": {"scale": 3}, "shifting": {"shift": 8}}
+
+
+def test_data_that_is_not_here_is_recorded_with_the_hash_that_dvc_knows(trained: SmallProject) -> None:
+    known = {"outs": [{"md5": "1" * 32, "size": 7, "hash": "md5", "path": "other.json"}]}
+    trained.write({"data/other.json.dvc": yaml.safe_dump(known)})
+    trained.remove("data/other.json")
+    ours, listener, staleness = recorder(trained)
+    opened(ours, staleness)
+    digests = {data["path"]: data["digest"] for data in listener.request("open")["datasets"]}
+    assert digests["data/other.json"] == "1" * 32
+
+
 def test_what_cannot_be_remembered_is_recorded_all_the_same(trained: SmallProject) -> None:
     (trained.root / ".mlx/recorded.json").mkdir(parents=True)
     ours, _, staleness = recorder(trained)
@@ -162,7 +216,7 @@ def test_a_step_that_cannot_even_write_its_log(trained: SmallProject) -> None:
 
 def test_what_is_recorded_in_a_store_that_is_gone_is_recorded_again(trained: SmallProject) -> None:
     first, _, staleness = recorder(trained)
-    first.open(staleness.dependency_hashes("train"))
+    first.open(staleness.dependency_hashes("train"), staleness)
     first.close({}, staleness, {}, True, None)
     again, listener, staleness = recorder(trained)
     again.close({}, staleness, {}, True, None)
@@ -173,7 +227,7 @@ def test_what_is_recorded_elsewhere_is_recorded_here(
     trained: SmallProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, _, staleness = recorder(trained)
-    first.open(staleness.dependency_hashes("train"))
+    first.open(staleness.dependency_hashes("train"), staleness)
     first.close({}, staleness, {}, True, None)
     (trained.root / "mlflow.db").touch()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://another")
@@ -197,25 +251,30 @@ def test_an_evaluation_that_came_later_is_recorded(trained: SmallProject) -> Non
     assert later.recorded
 
 
+REQUEST: dict[str, Any] = {
+    "tracking": None,
+    "experiment": "demo",
+    "environments": ["dev"],
+    "params": {"model": {"depth": 3}},
+    "tags": {},
+    "datasets": [],
+    "metrics": {"r2": 0.5},
+    "artifacts": [],
+    "stages": {"train": {"seconds": 1.5, "max_memory": 0}},
+    "status": "FINISHED",
+    "model_hash": "abc.dir",
+    "texts": {"params.yaml": "größe: 1\n"},
+    "model": None,
+}
+
+
+def of(root: Path) -> dict[str, Any]:
+    """Return what names a store, and who records in it."""
+    return {"root": str(root), "store_root": str(root), "owner": vars(this_process())}
+
+
 def test_a_record_that_was_cut_off_is_completed(tmp_path: Path) -> None:
-    request = {
-        "root": str(tmp_path),
-        "store_root": str(tmp_path),
-        "tracking": None,
-        "experiment": "demo",
-        "environments": ["dev"],
-        "owner": vars(this_process()),
-        "params": {"model": {"depth": 3}},
-        "tags": {},
-        "datasets": [],
-        "metrics": {"r2": 0.5},
-        "artifacts": [],
-        "stages": {"train": {"seconds": 1.5, "max_memory": 0}},
-        "status": "FINISHED",
-        "model_hash": "abc.dir",
-        "diff": "",
-        "model": None,
-    }
+    request = {**REQUEST, **of(tmp_path)}
     run_id = record({**request, "action": "open"})["run_id"]
     store = mlflow_store.resolve(tmp_path)
     assert mlflow_runs.get_run(store, run_id).status == "RUNNING"
@@ -223,11 +282,25 @@ def test_a_record_that_was_cut_off_is_completed(tmp_path: Path) -> None:
     assert record({**request, "action": "complete", "run_id": run_id})["run_id"] == run_id
     completed = mlflow_runs.get_run(store, run_id)
     assert (completed.status, completed.metrics["r2"]) == ("FINISHED", 0.5)
+    assert completed.tags["mlx.model_hash"] == "abc.dir"
+    assert (tmp_path / "mlruns/demo" / run_id / "artifacts/params.yaml").read_text() == "größe: 1\n"
 
     # Once it is complete, only metrics are added.
     more = {**request, "action": "complete", "run_id": run_id, "metrics": {"cost": 2.0}}
     assert record(more)["run_id"] == run_id
     assert mlflow_runs.get_run(store, run_id).metrics["cost"] == 2.0
+
+
+def test_a_run_that_the_training_itself_ended_is_completed_too(tmp_path: Path) -> None:
+    """A `with mlflow.start_run()` in the user's code ends the run before mlx has logged the model."""
+    run_id = record({**REQUEST, **of(tmp_path), "action": "open"})["run_id"]
+    mlflow_store.connect(mlflow_store.resolve(tmp_path)).set_terminated(run_id, "FINISHED")
+    request = {**REQUEST, **of(tmp_path), "action": "complete", "run_id": run_id}
+    assert record(request)["run_id"] == run_id
+    completed = mlflow_runs.get_run(mlflow_store.resolve(tmp_path), run_id)
+    assert completed is not None
+    assert completed.tags["mlx.model_hash"] == "abc.dir"
+    assert (tmp_path / "mlruns/demo" / run_id / "artifacts/params.yaml").is_file()
 
 
 def test_a_failure_comes_back_as_plain_values(tmp_path: Path) -> None:

@@ -7,17 +7,20 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from small_project import STEPS, FreshWorkers, by_status
+from small_project import PARAMS, STEPS, FreshWorkers, by_status
 
-from mlxkit.errors import ConfigError, StageFailed
-from mlxkit.pipeline.events import StageEnded
+from mlxkit.errors import ConfigError, Interrupted, StageFailed
+from mlxkit.pipeline.events import StageEnded, StageStarted, Waiting
+from mlxkit.pipeline.run import run
+from mlxkit.pipeline.run_result import Options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from small_project import SmallProject
 
     from mlxkit.pipeline.events import Event
+    from mlxkit.targets.base import Outcome, Running
 
 MEND = "mend it, then run `mlx run`; what had finished is kept"
 
@@ -310,6 +313,37 @@ def test_an_independent_stage_that_runs_may_finish(small: SmallProject) -> None:
     assert small.states()["good"].state == "fresh"
 
 
+def test_a_stage_that_cannot_begin_ends_no_other(small: SmallProject) -> None:
+    small.configure(
+        {
+            "good": {"cmd": f"{WAIT} echo 1 > good.txt", "outputs": ["good.txt"]},
+            "bad": {"cmd": "cp no.txt bad.txt", "inputs": ["no.txt"], "outputs": ["bad.txt"]},
+        }
+    )
+    result = small.run(jobs=2, events=when_ended(small, "bad"))
+    assert by_status(result) == {"good": "ran", "bad": "skipped"}
+    assert result.error is not None
+    assert result.error.message == "stage 'bad' reads 'no.txt', which is not there"
+    assert small.states()["good"].state == "fresh"
+
+
+def test_a_stage_that_cannot_be_settled_ends_no_other(small: SmallProject) -> None:
+    small.configure(
+        {
+            "good": {"cmd": f"{WAIT} echo 1 > good.txt", "outputs": ["good.txt"]},
+            "bad": {
+                "cmd": "rm no.txt; mkdir no.txt; ln -s no-such-file no.txt/link; echo 1 > bad.txt",
+                "inputs": ["no.txt"],
+                "outputs": ["bad.txt"],
+            },
+        }
+    ).write({"no.txt": "1"})
+    result = small.run(jobs=2, events=when_ended(small, "bad"))
+    assert by_status(result) == {"good": "ran", "bad": "failed"}
+    assert result.error is not None
+    assert result.error.message == "'no.txt' cannot be read: no such file or directory"
+
+
 def test_the_first_failure_is_the_one_that_is_told(small: SmallProject) -> None:
     small.configure(
         {
@@ -430,3 +464,61 @@ def test_exec_tells_the_same_under_dvc(small: SmallProject) -> None:
         "error: 'demo.steps:clean' raised ValueError: broken\n"
         "  src/demo/shared.py:1 in <module>: raise ValueError('broken')\n"
     ) in done.stderr
+
+
+def test_a_parameter_that_changes_while_the_commit_waits_for_dvc(small: SmallProject) -> None:
+    """What was made with one value must not be recorded as made with another."""
+    from dvc.lock import make_lock
+
+    tmp = small.root / ".dvc" / "tmp"
+    other = make_lock(str(tmp / "lock"), tmp_dir=str(tmp))
+
+    def watch(event: Event) -> None:
+        if isinstance(event, StageStarted):
+            other.lock()
+        elif isinstance(event, Waiting):
+            small.write({"params.yaml": {**PARAMS, "cleaning": {"scale": 4}}})
+            other.unlock()
+
+    result = small.run("clean", events=watch)
+    assert by_status(result) == {"clean": "failed"}
+    assert result.error is not None
+    assert result.error.message == (
+        "'params.yaml: cleaning' changed while stage 'clean' ran, so its result is not kept"
+    )
+    assert small.reasons()["clean"] == ("never run",)
+    assert by_status(small.run("clean")) == {"clean": "ran"}
+    assert small.json("build/clean.json") == {"n": small.json("data/raw.json")["n"] * 4}
+
+
+def test_what_changed_is_no_reason_to_try_again(small: SmallProject) -> None:
+    """A retry is for what fails by chance; the record of a training says what its first attempt read."""
+    change = "echo x >> tries.txt; echo 2 > in.txt; exit 3"
+    small.configure({"bad": {"cmd": change, "inputs": ["in.txt"], "outputs": ["bad.txt"], "retries": 2}})
+    small.write({"in.txt": "1"})
+    result = small.run()
+    assert result.error is not None
+    assert result.error.message == "stage 'bad' ended with exit code 3"
+    assert small.text("tries.txt") == "x\n"
+
+
+class Together(FreshWorkers):
+    """Tells of jobs only when all of them have ended."""
+
+    def wait(self, running: Sequence[Running], *, seconds: float) -> list[tuple[Running, Outcome]]:
+        ended: dict[int, tuple[Running, Outcome]] = {}
+        while len(ended) < len(running):
+            ended |= {id(one): (one, outcome) for one, outcome in super().wait(running, seconds=seconds)}
+        return list(ended.values())
+
+
+def test_ctrl_c_between_two_stages_that_ended_together_waits_for_neither(small: SmallProject) -> None:
+    def press(event: Event) -> None:
+        if isinstance(event, StageEnded) and event.status == "ran":
+            raise KeyboardInterrupt
+
+    small.configure({name: {"cmd": f"echo 1 > {name}", "outputs": [name]} for name in ("one", "two")})
+    result = run(small.root, Options(), press, target=Together(small.root))
+    assert isinstance(result.error, Interrupted)
+    assert sorted(by_status(result).values()) == ["failed", "ran"]
+    assert sorted(by_status(small.run()).values()) == ["fresh", "ran"]

@@ -163,3 +163,15 @@ def test_the_cache_may_lie_elsewhere(ran: SmallProject, where: str, tmp_path: Pa
     config.write_text(f"{text}[cache]\n    dir = ../../shared cache\n")
     assert cache_folder(ran.root).resolve() == tmp_path / "shared cache/files/md5"
     assert ran.reasons() == {}
+
+
+def test_an_input_inside_a_folder_that_is_not_here_counts_by_the_listing_of_the_folder(
+    bare: SmallProject,
+) -> None:
+    make = {"cmd": "mkdir -p out/d/e && echo 1 > out/d/e/x.txt", "outputs": ["out/d"]}
+    file = {"cmd": "cp out/d/e/x.txt b.txt", "inputs": ["out/d/e/x.txt"], "outputs": ["b.txt"]}
+    folder = {"cmd": "cp out/d/e/x.txt c.txt", "inputs": ["out/d/e"], "outputs": ["c.txt"]}
+    bare.configure({"make": make, "file": file, "folder": folder})
+    assert bare.run().error is None
+    bare.remove("out", "b.txt", "c.txt")
+    assert bare.reasons() == {}

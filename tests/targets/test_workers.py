@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import select
 import signal
 import subprocess
 import sys
@@ -450,6 +451,51 @@ def test_when_mlx_is_killed_its_jobs_and_their_children_end(
 
 
 @pytest.mark.skipif(not LINUX, reason="there is a template on Linux only")
+def test_a_job_that_waited_with_another_ends_by_itself(tmp_path: Path) -> None:
+    """Whoever forks the one must not keep the other's socket open, or its end is seen too late."""
+    (tmp_path / "jobs.py").write_text(JOBS)
+    (tmp_path / "slow.py").write_text(
+        "import pathlib, time\nwhile not pathlib.Path('go').exists():\n    time.sleep(0.02)\n"
+    )
+    workers = Workers(tmp_path, preload=["slow"])
+    place = Place(tmp_path, workers)
+    long = workers.start(replace(place.job("wait", mark="mark"), patient=True))
+    short = workers.start(replace(place.job("echo", a=1), patient=True))
+    (tmp_path / "go").touch()
+    try:
+        assert place.end(short).result == {"a": 1}
+        assert workers.wait([long], seconds=0) == []
+    finally:
+        workers.cancel(long, now=True)
+        workers.close()
+
+
+def test_what_ended_is_told_as_often_as_it_is_asked(place: Place) -> None:
+    """Ctrl-C may come between the end of a job and the moment at which somebody hears of it."""
+    running = place.workers.start(place.job("echo", a=1))
+    outcome = place.end(running)
+    place.workers.cancel(running)
+    assert place.workers.wait([running], seconds=5) == [(running, outcome)]
+
+
+def test_a_shell_command_ends_when_nobody_reads_its_output(place: Place) -> None:
+    """As under DVC: a signal that Python ignores is not ignored by what a stage runs."""
+    place.run(shell="(yes; echo $? > status) | head -1")
+    assert (place.root / "status").read_text() == f"{128 + signal.SIGPIPE}\n"
+
+
+def test_the_exit_code_is_seen_where_the_ends_of_children_are_ignored(tmp_path: Path) -> None:
+    """A supervisor may start mlx with SIGCHLD ignored, and then nobody is told of the end of a child."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        workers = Workers(tmp_path)
+        assert Place(tmp_path, workers).run(shell="exit 3").exit_code == 3
+        workers.close()
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+@pytest.mark.skipif(not LINUX, reason="there is a template on Linux only")
 def test_a_patient_job_waits_for_the_libraries_and_another_does_not(tmp_path: Path) -> None:
     (tmp_path / "jobs.py").write_text(
         f"{JOBS}\n\ndef modules(values):\n    return 'fractions' in sys.modules\n"
@@ -628,9 +674,61 @@ class TestWarmWorkers:
         with listener:
             server = template.Template([], listener=listener, place=template.Place(place))
             server.serve(linger=0.03)
-            assert place.exists()
-            place.unlink()
+            assert not place.exists()
             server.serve(linger=1000)
+
+    def test_who_comes_while_it_leaves_is_served(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = warm.place_for([])
+        assert path is not None
+        listener = warm.listen(path)
+        assert listener is not None
+        monkeypatch.setattr(template, "_LOOK_SECONDS", 0.01)
+        came = []
+
+        class Late(template.Place):
+            def leave(self) -> None:
+                if not came:
+                    came.append(warm.connect(path))
+                super().leave()
+
+        with listener:
+            server = template.Template([], listener=listener, place=Late(path))
+            closing = threading.Thread(target=lambda: eventually(lambda: server._clients) and came[0].close())
+            closing.start()
+            server.serve(linger=0.03)
+            closing.join()
+        assert came
+        assert came[0] is not None
+        assert came[0].fileno() == -1
+
+    def test_it_keeps_no_pipe_of_its_first_run_open(self, tmp_path: Path) -> None:
+        """`mlx run | tee log` must end with mlx."""
+        script = (
+            "from pathlib import Path; from mlxkit.targets.workers import Workers\n"
+            "workers = Workers(Path.cwd(), preload=['decimal'], linger=30)\n"
+            "workers.warm_up(); print('ready'); workers.close()"
+        )
+        process = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        assert process.wait() == 0
+        ready, _, _ = select.select([process.stdout], [], [], 0)
+        assert ready
+        assert os.read(process.stdout.fileno(), 100) == b"ready\n"
+        ready, _, _ = select.select([process.stdout], [], [], 0)
+        assert ready, "somebody else can still write to it"
+        assert len(self.templates()) == 1
+        process.stdout.close()
+
+    def test_one_that_ends_before_it_is_asked_is_replaced(self, tmp_path: Path) -> None:
+        workers = Workers(tmp_path, preload=["decimal"], linger=30)
+        workers.warm_up()
+        (template,) = self.templates()
+        os.kill(template, signal.SIGKILL)
+        assert eventually(lambda: not self.templates())
+        assert Place(tmp_path, workers).run("echo", a=1).result == {"a": 1}
+        workers.close()
 
     def test_two_forks_draw_different_numbers(self, tmp_path: Path) -> None:
         (tmp_path / "jobs.py").write_text(

@@ -97,21 +97,25 @@ class Dvc:
         with self._changing():
             return self._restorer.drop_damaged(self._files.stage(stage_name))
 
-    def commit(self, stage_name: str, read: Mapping[str, str | None]) -> str | None:
+    def commit(
+        self, stage_name: str, read: Mapping[str, str | None], changed: Callable[[], str | None]
+    ) -> str | None:
         """Save what a stage read and made: into the cache, the run cache and dvc.lock.
 
-        `read` holds the hash of each input when the stage began. When one is another by now, nothing is
-        saved, and its path is returned.
+        `read` holds the hash of each input when the stage began, and `changed` names anything else that is
+        not as it was then. It is asked when DVC has read all of it, after any wait for DVC's lock. When
+        something is another by now, nothing is saved, and its name is returned.
         """
-        with self._changing():
-            stage = self._files.stage(stage_name)
-            stage.save_deps()
+
+        def is_another(stage: Any) -> str | None:
             for dep in stage.deps:
                 path = dep.def_path
                 if path in read and dep.hash_info and _md5(dep) != read[path]:
                     return str(path)
-            self._files.save(stage)
-            return None
+            return changed()
+
+        with self._changing():
+            return self._files.save(self._files.stage(stage_name), unless=is_another)
 
     def claim(self, stage_name: str) -> bool:
         """Keep other DVC commands from writing what a stage reads and makes, until `release_claims`.

@@ -19,7 +19,7 @@ import yaml
 from mlxkit.project.files import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 DVC_FILE, LOCK_FILE = "dvc.yaml", "dvc.lock"
 TEMPORARY = re.compile(r".*\.[A-Za-z0-9_-]{22}\.tmp")
@@ -53,17 +53,25 @@ class StageFiles:
         """Return what a `.dvc` file describes; its path is relative to the root."""
         return self._repo.stage.load_one(path=str(self._root / dvc_file))
 
-    def save(self, stage: Any) -> None:
-        """Save what a stage read and made: in the cache, the run cache, and dvc.lock or its `.dvc` file."""
+    def save(self, stage: Any, *, unless: Callable[[Any], str | None] = lambda stage: None) -> str | None:
+        """Save what a stage read and made: in the cache, the run cache, and dvc.lock or its `.dvc` file.
+
+        `unless` may object, once DVC has looked at all of it: then nothing is saved, and its reason returned.
+        """
         from dvc.dvcfile import SingleStageFile
         from dvc.stage import PipelineStage
 
-        stage.save()
+        stage.save(run_cache=False)
+        reason = unless(stage)
+        if reason is not None:
+            return reason
+        self._repo.stage_cache.save(stage)
         stage.commit()
         if isinstance(stage, PipelineStage):
             self._save_entry(stage)
         else:
             self._dump(stage, Path(stage.path), SingleStageFile, verify=False)
+        return None
 
     def _read(self) -> Any:
         """Return DVC's object for dvc.yaml; of both files only what changed is read again."""

@@ -135,7 +135,7 @@ def diff(root: Path, git: GitState) -> str:
     if not git.dirty or git.commit is None:
         return ""
     tracked = [path for path in git.changed if path not in git.untracked]
-    patch = _diff(root, "HEAD", "--", *tracked) if tracked else b""
+    patch = _diff(root, git.commit, "--", *tracked) if tracked else b""
     for path in git.untracked:
         patch += _diff(root, "--no-index", "--", os.devnull, path)
     if len(patch) <= MAX_DIFF_BYTES:

@@ -49,7 +49,8 @@ def sync(source: Store, target: Store, experiment: str, environments: Collection
         for run in _runs(ours):
             if run.info.status == "RUNNING" or run.data.tags.get(ENVIRONMENT) not in environments:
                 continue
-            carried.append(_carry(ours, run, target, experiment_id))
+            known = _carried_before(theirs, run, experiment_id)
+            carried.append(known or _carry(ours, run, target, experiment_id))
             ours.delete_run(run.info.run_id)
         left = len(_runs(ours))
     if not left:
@@ -88,15 +89,24 @@ def _carry(ours: MlflowClient, run: Any, target: Store, experiment_id: str) -> s
     return run_id
 
 
+def _carried_before(theirs: MlflowClient, run: Any, experiment_id: str) -> str | None:
+    """Return the copy of a run that was whole, and only not yet gone from here, when an earlier try ended."""
+    whole = (one for one in _twins(theirs, run, experiment_id) if one.info.status != "RUNNING")
+    return next((str(one.info.run_id) for one in whole), None)
+
+
+def _twins(theirs: MlflowClient, run: Any, experiment_id: str) -> list[Any]:
+    """Find the copies of a run, half or whole; a model restored from it elsewhere began at another time."""
+    found = theirs.search_runs([experiment_id], f"tags.`{RESTORED_FROM}` = '{run.info.run_id}'")
+    return [one for one in found if one.info.start_time == run.info.start_time]
+
+
 def _begin(theirs: MlflowClient, run: Any, target: Store, experiment_id: str) -> str:
     """Return the run to write to; one that an earlier try left half-written is removed."""
     completed = run.data.tags.get(COMPLETES, "")
     if completed and mlflow_runs.run_exists(target, completed):
         return str(completed)
-    half = theirs.search_runs(
-        [experiment_id], f"tags.`{RESTORED_FROM}` = '{run.info.run_id}' AND attributes.status = 'RUNNING'"
-    )
-    for one in half:
+    for one in _twins(theirs, run, experiment_id):
         theirs.delete_run(one.info.run_id)
     made = theirs.create_run(
         experiment_id,

@@ -226,7 +226,8 @@ def _make_database(store: Store, path: Path) -> None:
         if made.exists() or not _copy_pristine(made, store.root / ARTIFACTS):
             opened = SqlAlchemyStore(f"sqlite:///{made}", str(store.root / ARTIFACTS))  # type: ignore[no-untyped-call]
             opened.engine.dispose()
-            _keep_pristine(made)
+            if made != path:  # of one that was there already, the rest is nobody else's business
+                _keep_pristine(made)
         if made != path:
             made.replace(path)
 

@@ -107,11 +107,12 @@ def close_run(
     artifacts: Sequence[Path] = (),
     stages: Mapping[str, StageUse] | None = None,
     model_id: str | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> None:
     """Log what the run made, and end it.
 
     Nested metrics become `baseline.roc_auc`, and belong to the model too; what a stage took becomes
-    `seconds/STAGE` and `max_memory_mb/STAGE`.
+    `seconds/STAGE` and `max_memory_mb/STAGE`. `tags` come last: they say that all of it is there.
     """
     values = dict(_numbers(metrics or {}))
     with talking(store, f"record the run '{run_id}' in MLflow"):
@@ -123,6 +124,8 @@ def close_run(
                 client.log_artifacts(run_id, str(path), artifact_path=path.name)
             else:
                 client.log_artifact(run_id, str(path))
+        if tags:
+            set_tags(store, run_id, tags)
         client.set_terminated(run_id, status)
 
 

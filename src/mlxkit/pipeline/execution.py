@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters import git, mlflow_moved
@@ -32,7 +33,7 @@ from mlxkit.targets.base import Job, Outcome, Running, Target
 from mlxkit.targets.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from mlxkit.project.models import Project, Stage
 
@@ -90,6 +91,8 @@ class Execution:
             self._error = of_the_machine(error)
             if self._error is None:
                 raise
+        if self._dvc is not None:
+            self._dvc.release_claims()
         self._events(RecordClosing())
         run_id, metrics = self._record()
         self._staleness.save()
@@ -150,11 +153,27 @@ class Execution:
                 continue
             if any(above in self._order and above not in self._results for above in self._above[name]):
                 continue
-            self._begin(name)
+            with self._failing_alone(name):
+                self._begin(name)
         if self._error is not None and not self._running:
             self._opening.clear()
             for name in self._order:
                 self._results.setdefault(name, StageResult(name, "skipped"))
+
+    @contextmanager
+    def _failing_alone(self, name: str) -> Iterator[None]:
+        """Let what goes wrong with one stage end no other one that runs."""
+        try:
+            yield
+            return
+        except MlxError as error:
+            known: MlxError | None = error
+        except OSError as error:
+            known = of_the_machine(error)
+            if known is None:
+                raise
+        self._error = self._error or known
+        self._end(StageResult(name, "failed" if name in self._attempts else "skipped"))
 
     def _begin(self, name: str) -> None:
         """Decide what a stage needs: nothing, its outputs back, or to run."""
@@ -181,7 +200,7 @@ class Execution:
         self._attempts[name] = self._attempts.get(name, 0) + 1
         before = self._staleness.dependency_hashes(name)
         if stage.kind == "train":
-            self._recorder.open(before)
+            self._recorder.open(before, self._staleness)
             self._opening[name] = state, before
         else:
             self._start(stage, state, before, {})
@@ -191,7 +210,8 @@ class Execution:
         variables = self._recorder.variables() if self._opening and self._error is None else None
         if variables is not None:
             for name, (state, before) in self._opening.items():
-                self._start(self._project.stages[name], state, before, variables)
+                with self._failing_alone(name):
+                    self._start(self._project.stages[name], state, before, variables)
             self._opening.clear()
 
     def _start(
@@ -232,8 +252,9 @@ class Execution:
         for running, outcome in ended:
             name = names[id(running)]
             _, state, before = self._running.pop(name)
-            self._settle(name, running.job, outcome, state, before)
-        if not self._running and self._dvc is not None:
+            with self._failing_alone(name):
+                self._settle(name, running.job, outcome, state, before)
+        if not self._running and not self._opening and self._dvc is not None:
             self._dvc.release_claims()
         self._events(Tick(self._memory()))
 
@@ -252,11 +273,7 @@ class Execution:
         told = self._options.verbose
         error = explain(self._project, job, outcome, told=told)
         error = error or missing_output(self._project, stage, job, told=told)
-        if error is None:
-            changed = [p for p, h in self._staleness.dependency_hashes(name).items() if h != before[p]]
-            if changed:
-                error = changed_while_running(name, changed[0])
-        if error is not None and self._attempts[name] <= stage.retries:
+        if error is not None and self._attempts[name] <= stage.retries and not self._changed(name, before):
             self._events(
                 Warned(f"{name} failed, trying again ({self._attempts[name]} of {stage.retries}): {error}")
             )
@@ -273,11 +290,17 @@ class Execution:
     def _commit(self, name: str, before: Mapping[str, str | None]) -> MlxError | None:
         """Keep what a stage made, in DVC's cache and dvc.lock; returns why that failed."""
         try:
-            changed = self.dvc.commit(name, before)
+            changed = self._changed(name, before)
+            changed = changed or self.dvc.commit(name, before, lambda: self._changed(name, before))
             self._staleness.reload()
         except MlxError as error:
             return error
         return changed_while_running(name, changed) if changed is not None else None
+
+    def _changed(self, name: str, before: Mapping[str, str | None]) -> str | None:
+        """Return what of all that decides a stage's result is not as it was when the stage began."""
+        now = self._staleness.dependency_hashes(name)
+        return next((path for path, known in before.items() if now[path] != known), None)
 
     def _end(self, result: StageResult) -> None:
         self._results[result.name] = result

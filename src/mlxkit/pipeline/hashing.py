@@ -124,12 +124,14 @@ class Hasher:
         known = self._memo.get(key)
         if isinstance(known, list) and len(known) == 4 and known[:3] == signature:
             return str(known[3])
+        # Not afterwards: to read it all may take longer than that.
+        age = time.time_ns() - info.st_mtime_ns
         digest = hashlib.md5(usedforsecurity=False)
         with file.open("rb") as content:
             while chunk := content.read(_CHUNK):
                 digest.update(chunk)
         value = digest.hexdigest()
-        if time.time_ns() - info.st_mtime_ns > _UNSAFE_AGE_NS:
+        if age > _UNSAFE_AGE_NS:
             self._memo[key] = [*signature, value]
             self._changed = True
         return value

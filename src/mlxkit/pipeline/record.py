@@ -47,6 +47,8 @@ class Recorder:
         self._owner = this_process()
         self._prepared = self._model_asked = False
         self._opening: Mapping[str, Any] | None = None
+        self._texts: Mapping[str, str] | None = None
+        """The project's files and uncommitted changes when the training began: people go on editing."""
         self._away: ToolError | None = None
         """Why the store is not used any more in this run."""
         self.run_id: str | None = None
@@ -71,12 +73,13 @@ class Recorder:
             self._prepared = True
             self._ask("prepare", {})
 
-    def open(self, hashes: Mapping[str, str | None]) -> None:
+    def open(self, hashes: Mapping[str, str | None], staleness: Staleness) -> None:
         """Begin to create the run of a training; `hashes` are those of everything that it reads."""
         if self.run_id is None:
             self.prepare()
-            self._opening = self._facts(hashes)
+            self._opening = self._facts(hashes, staleness)
             self._ask("open", self._opening)
+            self._texts = self._texts_now()
 
     def variables(self) -> dict[str, str] | None:
         """Return the variables for the process that trains, None while its run is being created."""
@@ -123,17 +126,18 @@ class Recorder:
         key = self._key(staleness, evaluated=bool(metrics))
         marker = _read_json(self._marker)
         gone = self.store.database is not None and not self.store.database.exists()
-        if self.run_id is None and marker.get("key") == key and not gone:
+        if self.run_id is None and _is_recorded(key, marker.get("key")) and not gone:
             return str(marker["run_id"])
+        lock = self._project.root / LOCK_FILE
         request = {
             "metrics": dict(metrics),
-            "artifacts": self._artifacts(),
+            "artifacts": [str(lock)] if lock.is_file() else [],
+            "texts": self._texts_now() if self._texts is None else self._texts,
             "stages": {
                 r.name: {"seconds": round(r.seconds, 3), "max_memory": r.max_memory}
                 for r in results.values()
                 if r.status == "ran"
             },
-            "diff": mask(git.diff(self._project.root, self._git), self._project.root),
             "status": "FINISHED" if trained else "KILLED" if _interrupted(error) else "FAILED",
         }
         try:
@@ -184,7 +188,7 @@ class Recorder:
             {
                 **request,
                 "run_id": known.get("run_id", ""),
-                **self._facts(staleness.dependency_hashes(train.name)),
+                **self._facts(staleness.dependency_hashes(train.name), staleness),
                 **self._model(staleness),
             },
         )
@@ -228,24 +232,34 @@ class Recorder:
         model_hash = self._output_hash(staleness, self._project.model_path)
         return {"model": str(self._project.root / path), "model_hash": model_hash}
 
-    def _facts(self, hashes: Mapping[str, str | None]) -> dict[str, Any]:
+    def _facts(self, hashes: Mapping[str, str | None], staleness: Staleness) -> dict[str, Any]:
         """Return what a run is opened with."""
         return {
-            "params": params_of(self._project),
+            "params": params_of(self._project, staleness.locked),
             "tags": tags_of(self._project, self._environment, self._git),
-            "datasets": datasets_of(self._project, hashes),
+            "datasets": datasets_of(self._project, hashes, staleness.hash_of),
         }
 
-    def _artifacts(self) -> list[str]:
-        names = (LOCK_FILE, CONFIG_FILE, PARAMS_FILE)
-        return [str(self._project.root / name) for name in names if (self._project.root / name).is_file()]
+    def _texts_now(self) -> dict[str, str]:
+        """Return the project's files and its uncommitted changes, by the name of the artifact."""
+        root = self._project.root
+        files = [root / name for name in (CONFIG_FILE, PARAMS_FILE) if (root / name).is_file()]
+        texts = {file.name: file.read_bytes().decode("utf-8", "replace") for file in files}
+        diff = mask(git.diff(root, self._git), root)
+        return {**texts, "uncommitted.patch": diff} if diff else texts
 
-    def _key(self, staleness: Staleness, *, evaluated: bool) -> str:
-        """Return what identifies the model and its evaluation: their hashes in dvc.lock, and the store."""
+    def _key(self, staleness: Staleness, *, evaluated: bool) -> list[str | None]:
+        """Return what identifies the model and its evaluation: their hashes in dvc.lock, and the store.
+
+        It is None where there is no evaluation to be recorded.
+        """
         evaluate = self._project.evaluate_stage
         metrics = evaluate.metrics_path if evaluate is not None and evaluated else None
-        paths = (self._project.model_path, self._project.run_record_path, metrics)
-        return json.dumps([*(self._output_hash(staleness, path) for path in paths), self._store_name()])
+        model = [
+            self._output_hash(staleness, p) for p in (self._project.model_path, self._project.run_record_path)
+        ]
+        evaluation = None if metrics is None else self._output_hash(staleness, metrics)
+        return [*model, self._store_name(), evaluation]
 
     def _store_name(self) -> str:
         """Name the store; one below the project's root is the same one after the project was moved."""
@@ -262,6 +276,11 @@ class Recorder:
 
 def _interrupted(error: MlxError | None) -> bool:
     return error is not None and error.kind == "interrupted"
+
+
+def _is_recorded(key: list[str | None], known: object) -> bool:
+    """Whether what was recorded last holds all of this; it may hold an evaluation too."""
+    return isinstance(known, list) and key == [*known[:-1], known[-1] if key[-1] is not None else None]
 
 
 def _read_json(path: Path) -> dict[str, Any]:

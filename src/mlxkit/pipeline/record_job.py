@@ -67,23 +67,21 @@ def _create(store: Store, request: Mapping[str, Any], tags: Mapping[str, str]) -
 
 def _log_model(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
     model_id = mlflow_tracking.log_model(store, request["run_id"], Path(request["model"]))
-    mlflow_tracking.set_tags(store, request["run_id"], {MODEL_HASH: request["model_hash"]})
-    return {"model_id": model_id}
+    return {"model_id": model_id, "model_hash": request["model_hash"]}
 
 
 def _close(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="mlx-record-") as folder:
-        artifacts = [Path(path) for path in request["artifacts"]]
-        if request["diff"]:
-            patch = Path(folder, "uncommitted.patch")
-            patch.write_text(request["diff"], encoding="utf-8")
-            artifacts.append(patch)
+        texts = {Path(folder, name): text for name, text in request["texts"].items()}
+        for file, text in texts.items():
+            file.write_bytes(text.encode())
         mlflow_tracking.close_run(
             store,
             request["run_id"],
             status=request["status"],
             metrics=request["metrics"],
-            artifacts=artifacts,
+            artifacts=[*map(Path, request["artifacts"]), *texts],
+            tags={MODEL_HASH: request["model_hash"]} if request.get("model_hash") else {},
             stages={name: StageUse(**use) for name, use in request["stages"].items()},
             model_id=request.get("model_id"),
         )
@@ -101,7 +99,8 @@ def _complete(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
 
 def _completed(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
     known = run_of_model(store, request["experiment"], request["run_id"])
-    if known is not None and known.status == "FINISHED":
+    # A training that enters the run with `with start_run()` ends it, long before its record is complete.
+    if known is not None and known.status == "FINISHED" and MODEL_HASH in known.tags:
         mlflow_tracking.log_metrics(store, known.id, request["metrics"])
         return {"run_id": known.id}
     if known is not None:

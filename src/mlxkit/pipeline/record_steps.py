@@ -60,14 +60,14 @@ class Steps:
             return
         action, running = self._running
         for _, outcome in self._target.wait([running], seconds=seconds):
-            self._running = None
             self._settle(action, self._read(action, running, outcome))
+            self._running = None
         self._begin()
 
     def _begin(self) -> None:
         if self._running is not None or not self._waiting:
             return
-        action, request = self._waiting.popleft()
+        action, request = self._waiting[0]
         job = Job(
             f"record-{action}",
             self._logs / f"record-{action}.log",
@@ -76,12 +76,15 @@ class Steps:
             patient=True,
             timeout=_TIMEOUT_SECONDS.get(action, _PATIENCE_SECONDS),
         )
+        # Ctrl-C may come in between: a step that is not known to run must go on waiting.
         try:
             self._running = action, self._target.start(job)
+            self._waiting.popleft()
         except OSError as refused:
             error = of_the_machine(refused)
             if error is None:
                 raise
+            self._waiting.popleft()
             self._settle(action, {"error": {"message": error.message, "context": [], "hint": error.hint}})
 
     def _settle(self, action: str, answer: dict[str, Any]) -> None:

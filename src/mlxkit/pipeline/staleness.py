@@ -8,12 +8,14 @@ DVC itself says how it compares, and is imported only then.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from mlxkit.pipeline.dvc_yaml import DVC_FILE, Definition, define
 from mlxkit.pipeline.graph import select, upstream
 from mlxkit.pipeline.hashing import Hasher, hash_listing
 from mlxkit.pipeline.lockfile import (
+    LOCK_FILE,
     Locked,
     Tracked,
     cache_folder,
@@ -155,9 +157,12 @@ class Staleness:
     def _recorded(self, path: str) -> str | None:
         # Stages that are gone or have another name by now stay in dvc.lock: they come last, the newest first.
         gone = [name for name in self._lock if name not in self.definitions]
-        for name in (*self.definitions, *reversed(gone)):
-            if name in self._lock and path in self._lock[name].outs:
-                return self._lock[name].outs[path] or None
+        known = [self._lock[name] for name in (*self.definitions, *reversed(gone)) if name in self._lock]
+        for place in (path, *map(str, PurePosixPath(path).parents)):
+            digest = next((locked.outs[place] for locked in known if place in locked.outs), None)
+            if digest is not None:
+                made = Tracked(LOCK_FILE, place, digest)
+                return (digest or None) if place == path else self._recorded_inside(made, path)
         tracked = tracked_data(self._project.root, path)
         if tracked is None or (tracked.path == path and tracked.digest):
             return tracked.digest if tracked else None

@@ -38,7 +38,6 @@ def main(argument: str) -> None:
     elif os.fork() == 0:  # who started this does not wait for its end
         place = Place(Path(plan["socket"]))
         Template(plan["preload"], listener=channel, place=place).serve(plan["linger"])
-        place.leave()
 
 
 class Place:
@@ -93,8 +92,15 @@ class Template:
                 self._start_patient_ones()
             elif not self._clients:
                 idle += _LOOK_SECONDS
-                if idle >= linger or (self._place is not None and not self._place.is_ours()):
+                ours = self._place is None or self._place.is_ours()
+                if (idle >= linger or not ours) and not self._is_wanted_after_all():
                     return
+
+    def _is_wanted_after_all(self) -> bool:
+        """Whether somebody came at the last moment; from now on nobody else will."""
+        if self._place is not None:
+            self._place.leave()
+        return self._listener is not None and bool(select.select([self._listener], [], [], 0.0)[0])
 
     def _accept(self) -> None:
         assert self._listener is not None
@@ -132,7 +138,9 @@ class Template:
     def _become_keeper(self, job: worker.Message, report: int, log: int, held: list[int]) -> None:
         for open_socket in (*self._clients, *([self._listener] if self._listener else [])):
             open_socket.close()
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        # Whoever waits for another job waits until nobody holds its socket any more.
+        for descriptor in (descriptor for waiting in self._patient for descriptor in waiting):
+            os.close(descriptor)
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)

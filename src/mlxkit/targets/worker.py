@@ -55,6 +55,7 @@ def keep(message: Message, channel: socket.socket, held: list[int]) -> NoReturn:
     descriptors `held`: of mlx's lock, so that the next mlx does not meet them.
     """
     started = time.monotonic()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who ignores it is never told how a child ended
     result_read, result_write = os.pipe()
     keeper = os.getpid()
     child = os.fork()
@@ -192,6 +193,9 @@ def _run(message: Message, result: int) -> NoReturn:
     os.chdir(message["cwd"])
     if message["shell"] is not None:
         os.close(result)
+        # Python ignores these two, and what a process ignores, the programs that it becomes ignore too.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
         shell = os.environ.get("SHELL") or "/bin/sh"  # as DVC chooses it
         os.execv(shell, [shell, "-c", message["shell"]])
     code = 1

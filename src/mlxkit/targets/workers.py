@@ -36,7 +36,12 @@ _ENVIRONMENT = {"PYTHONUNBUFFERED": "1"}
 
 @dataclass
 class WorkerJob:
-    """A job with the socket that its keeper reports through; `pid` is 0 until the keeper has said it."""
+    """A job with the socket that its keeper reports through.
+
+    Attributes:
+        pid: 0 until the keeper has said it.
+        outcome: None until it has ended.
+    """
 
     job: Job
     report: socket.socket
@@ -44,6 +49,7 @@ class WorkerJob:
     received: bytes = b""
     ordered: bytes = b""
     pid: int = 0
+    outcome: Outcome | None = None
 
 
 class Workers:
@@ -132,6 +138,10 @@ class Workers:
             with _memory_file(message) as body:
                 socket.send_fds(self._control, [word], [*descriptors, body.fileno(), *self._lock])
         except OSError as error:
+            if self._template is None:  # one that lingered may have ended since
+                self._control.close()
+                self._control = self._own_template()
+                return self._ask_template(word, message, descriptors)
             raise ToolError("the worker process has died", hint="run the same command again") from error
 
     def _start_keeper(self, message: bytes, report: socket.socket, log: int) -> None:
@@ -143,13 +153,16 @@ class Workers:
             keeper.stdin.write(message)
 
     def wait(self, running: Sequence[Running], *, seconds: float) -> list[tuple[Running, Outcome]]:
-        """Return those of the jobs that have ended, waiting at most `seconds` for the first."""
-        ours = [item for item in running if isinstance(item, WorkerJob) and item in self._open]
-        done: list[tuple[Running, Outcome]] = []
+        """Return those of the jobs that have ended, waiting at most `seconds` for the first.
+
+        One that was told already is told again: Ctrl-C may have come before anybody heard.
+        """
+        ours = [item for item in running if isinstance(item, WorkerJob)]
+        done: list[tuple[Running, Outcome]] = [(item, item.outcome) for item in ours if item.outcome]
         with selectors.DefaultSelector() as selector:
-            for item in ours:
+            for item in (item for item in ours if item.outcome is None):
                 selector.register(item.report, selectors.EVENT_READ, item)
-            for key, _ in selector.select(seconds):
+            for key, _ in selector.select(0.0 if done else seconds):
                 item = key.data
                 try:
                     chunk = item.report.recv(1 << 16)
@@ -160,19 +173,11 @@ class Workers:
                     first, _, item.received = item.received.partition(b"\n")
                     item.pid = json.loads(first)["pid"]
                 if not chunk:
-                    done.append((item, self._finish(item)))
+                    item.outcome = _outcome(item)
+                    self._open.remove(item)
+                    item.report.close()
+                    done.append((item, item.outcome))
         return done
-
-    def _finish(self, item: WorkerJob) -> Outcome:
-        item.report.close()
-        self._open.remove(item)
-        try:
-            return Outcome(**json.loads(item.received))
-        except ValueError:  # the keeper itself was killed and reported nothing
-            if item.pid:  # the job died with it, and its children, which may still write, did not
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(item.pid, signal.SIGKILL)
-            return Outcome(None, signal.SIGKILL, False, time.monotonic() - item.started, 0)
 
     def memory(self, running: Running) -> int:
         """Return the resident memory of a job and its children now, bytes; 0 where that cannot be seen."""
@@ -223,8 +228,9 @@ class Workers:
             cwd=self._root,
             env={**os.environ, **_ENVIRONMENT},
             stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            # A template that lingers must not keep the pipe open that somebody reads mlx's output from.
+            stdout=subprocess.DEVNULL if log is None else log,
+            stderr=subprocess.DEVNULL if log is None else log,
             pass_fds=passed,
             # Ctrl-C in the terminal reaches mlx alone, which then ends its jobs in order.
             start_new_session=True,
@@ -243,6 +249,17 @@ def message_of(job: Job, root: Path) -> worker.Message:
         "timeout": job.timeout,
         "grace": _GRACE_SECONDS,
     }
+
+
+def _outcome(item: WorkerJob) -> Outcome:
+    """Read what a keeper said at the end of its job."""
+    try:
+        return Outcome(**json.loads(item.received))
+    except ValueError:  # the keeper itself was killed and reported nothing
+        if item.pid:  # the job died with it, and its children, which may still write, did not
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(item.pid, signal.SIGKILL)
+        return Outcome(None, signal.SIGKILL, False, time.monotonic() - item.started, 0)
 
 
 def _resident(group: int) -> int:
