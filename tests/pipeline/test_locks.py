@@ -127,6 +127,14 @@ def test_the_lock_of_a_dead_process_is_taken_over(small: SmallProject) -> None:
     assert by_status(small.run("clean")) == {"clean": "ran"}
 
 
+def test_claims_that_were_cut_go_with_the_next_run_that_has_nothing_to_do(ran: SmallProject) -> None:
+    """Until then plain DVC refuses every command that would write."""
+    ran.write({".dvc/tmp/rwlock": ""})
+    assert set(by_status(ran.run()).values()) == {"fresh"}
+    assert not (ran.root / ".dvc/tmp/rwlock").exists()
+    assert ran.dvc_repro() == []
+
+
 @pytest.mark.parametrize("cut", ["", '{"write": {}, "rea'])
 def test_claims_that_were_cut_by_a_kill_stop_nobody(small: SmallProject, cut: str) -> None:
     """DVC writes its list of claims in place, and refuses every command while it cannot read it."""

@@ -355,6 +355,35 @@ def test_when_its_keeper_is_killed_a_job_ends_with_its_children(place: Place) ->
     assert eventually(lambda: not any(map(is_running, pids)))
 
 
+CROWDED = """\
+import resource, sys
+from pathlib import Path
+from mlxkit.targets.base import Job
+from mlxkit.targets.workers import Workers
+
+workers = Workers(Path(sys.argv[1]))
+workers.warm_up()
+first = workers.start(Job("first", Path(sys.argv[1]) / "first.log", call="jobs:echo", arguments={}))
+print(workers.wait([first], seconds=60)[0][1].succeeded)
+resource.prlimit(workers._template.pid, resource.RLIMIT_NPROC, (1, 1))
+second = workers.start(Job("second", Path(sys.argv[1]) / "second.log", call="jobs:echo", arguments={}))
+print(workers.wait([second], seconds=60)[0][1].exit_code)
+workers.close()
+"""
+
+
+@pytest.mark.skipif(not LINUX, reason="there is a template on Linux only")
+def test_a_machine_with_no_room_for_a_process_is_named(tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may start any number of processes")
+    (tmp_path / "jobs.py").write_text(JOBS)
+    done = subprocess.run(
+        [sys.executable, "-c", CROWDED, str(tmp_path)], check=False, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["True", "1"], done.stderr
+    assert (tmp_path / "second.log").read_text().startswith("no process can be started: Resource temporarily")
+
+
 def test_jobs_run_at_the_same_time(place: Place) -> None:
     """Each waits for what the other writes, so that one after the other they would never end."""
     stamp = time.monotonic_ns()

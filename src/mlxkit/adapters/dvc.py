@@ -128,6 +128,11 @@ class Dvc:
             items = (*stage.deps, *stage.outs)
             return self._locks.claim([item.fs_path for item in items if hasattr(item, "fs_path")])
 
+    def drop_cut_claims(self) -> None:
+        """Remove DVC's list of claims if a killed command left half of it: DVC would refuse everything."""
+        with translated():
+            self._locks.drop_cut_claims()
+
     def release_claims(self) -> None:
         """Let other DVC commands write again."""
         self._locks.release_claims()

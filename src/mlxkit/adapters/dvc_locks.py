@@ -58,7 +58,7 @@ class Locks:
         with translated(), chdir(self._root), self._waited_for(lambda: _repository_lock(self._repo)):
             yield
 
-    def _drop_cut_rwlock(self) -> None:
+    def drop_cut_claims(self) -> None:
         """Remove DVC's list of claims if a killed command left half of it: DVC would refuse everything."""
         from dvc.lock import make_lock
         from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
@@ -87,7 +87,7 @@ class Locks:
         with ExitStack() as held:
             while True:
                 try:
-                    self._drop_cut_rwlock()
+                    self.drop_cut_claims()
                     held.enter_context(lock())
                     break
                 except LockError as error:
@@ -124,6 +124,11 @@ def _repository_lock(repo: Any) -> Iterator[None]:
             yield
     finally:
         repo._lock_depth = depth
+
+
+def claims_are_cut(root: Path) -> bool:
+    """Whether a killed command left half of DVC's list of claims; `root` is that of the DVC repository."""
+    return not _is_json(root / ".dvc" / "tmp" / "rwlock")
 
 
 def _is_json(file: Path) -> bool:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters import git, mlflow_moved
+from mlxkit.adapters.dvc_locks import claims_are_cut
 from mlxkit.errors import Interrupted, MlxError, of_the_machine
 from mlxkit.pipeline import dvc_yaml
 from mlxkit.pipeline.command import command_of
@@ -24,6 +25,7 @@ from mlxkit.pipeline.events import (
 from mlxkit.pipeline.execute import read_metrics, remove_outputs
 from mlxkit.pipeline.failure import changed_while_running, explain, missing_output, resume_command
 from mlxkit.pipeline.graph import select, upstream
+from mlxkit.pipeline.lockfile import dvc_root
 from mlxkit.pipeline.record import Recorder
 from mlxkit.pipeline.restore import Restore
 from mlxkit.pipeline.run_result import Options, RunResult, StageResult, Status
@@ -79,6 +81,8 @@ class Execution:
         self._events(PlanMade(tuple(self._order)))
         try:
             self._warm_up()
+            if claims_are_cut(dvc_root(self._project.root)):
+                self.dvc.drop_cut_claims()
             self._restore.take_over_data(self._order)
             while len(self._results) < len(self._order):
                 self._start_ready()

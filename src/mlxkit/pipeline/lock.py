@@ -60,13 +60,14 @@ def run_lock(path: Path, events: Events, *, deadline: float | None = None) -> It
 @contextmanager
 def one_of_its_kind(root: Path) -> Iterator[None]:
     """Refuse a run that a stage of this project started: each would wait for the other."""
-    if os.environ.get(_RUNNING) == str(root):
+    outer = os.environ.get(_RUNNING)
+    running = outer.split(os.pathsep) if outer else []
+    if str(root) in running:
         raise UsageError(
             "a stage of this project started this run, which would wait for that stage for ever",
             hint="let the stage do its own work only, and name what it needs under `inputs:`",
         )
-    outer = os.environ.get(_RUNNING)
-    os.environ[_RUNNING] = str(root)
+    os.environ[_RUNNING] = os.pathsep.join([*running, str(root)])
     try:
         yield
     finally:

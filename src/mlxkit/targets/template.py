@@ -130,8 +130,14 @@ class Template:
         with os.fdopen(message, "rb") as file:
             job = json.loads(file.read())
         gc.freeze()
-        if os.fork() == 0:
-            self._become_keeper(job, report, log, held)
+        try:
+            child = os.fork()
+        except OSError as error:
+            with socket.socket(fileno=os.dup(report)) as channel:
+                worker.refuse(channel, log, error)
+        else:
+            if child == 0:
+                self._become_keeper(job, report, log, held)
         for descriptor in (report, log, *held):
             os.close(descriptor)
 

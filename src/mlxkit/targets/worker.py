@@ -58,7 +58,11 @@ def keep(message: Message, channel: socket.socket, held: list[int]) -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who ignores it is never told how a child ended
     result_read, result_write = os.pipe()
     keeper = os.getpid()
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError as error:
+        refuse(channel, sys.stderr.fileno(), error)
+        os._exit(0)
     if child == 0:
         for descriptor in (result_read, *held):
             os.close(descriptor)
@@ -83,6 +87,15 @@ def keep(message: Message, channel: socket.socket, held: list[int]) -> NoReturn:
         },
     )
     os._exit(0)
+
+
+def refuse(channel: socket.socket, log: int, error: OSError) -> None:
+    """Report a job for which the machine has no room for a process, and say so in its log."""
+    with contextlib.suppress(OSError):  # nor, perhaps, for a line in the log
+        os.write(log, f"no process can be started: {error.strerror}\n".encode())
+    _tell(channel, {"pid": 0})
+    outcome = {"exit_code": 1, "signal": None, "timed_out": False, "seconds": 0.0, "max_memory": 0}
+    _tell(channel, {**outcome, "result": None})
 
 
 def _tell(channel: socket.socket, words: dict[str, Any]) -> None:

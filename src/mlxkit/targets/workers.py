@@ -39,7 +39,7 @@ class WorkerJob:
     """A job with the socket that its keeper reports through.
 
     Attributes:
-        pid: 0 until the keeper has said it.
+        pid: None until the keeper has said it, 0 where no process could be started.
         outcome: None until it has ended.
     """
 
@@ -48,7 +48,7 @@ class WorkerJob:
     started: float
     received: bytes = b""
     ordered: bytes = b""
-    pid: int = 0
+    pid: int | None = None
     outcome: Outcome | None = None
 
 
@@ -169,7 +169,7 @@ class Workers:
                 except ConnectionResetError:  # told once of an order that the keeper did not read any more
                     continue
                 item.received += chunk
-                if not item.pid and b"\n" in item.received:
+                if item.pid is None and b"\n" in item.received:
                     first, _, item.received = item.received.partition(b"\n")
                     item.pid = json.loads(first)["pid"]
                 if not chunk:
