@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer.main
 
-from mlxkit.cli.app import app
+from mlxkit.cli.app import build
 from mlxkit.pipeline import formats
 from mlxkit.project import schema
 from mlxkit.project.json_schema import json_schema
@@ -76,7 +76,7 @@ def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _commands() -> str:
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(build())
     sections = [_command(name, command) for name, command in group.commands.items()]
     shared = next(iter(group.commands.values()))
     rows = [_option(p) for p in shared.params if _names(p)[-1] in SHARED_OPTIONS or p.opts[0] == "-C"]

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 
 from mlxkit import __version__
-from mlxkit.cli.app import app
+from mlxkit.cli.app import build
 
 if TYPE_CHECKING:
     from conftest import Mlx, TmpDir
 
 CALLBACKS: dict[str, Any] = {
-    command.name: command.callback for command in app.registered_commands if command.name is not None
+    command.name: command.callback for command in build().registered_commands if command.name is not None
 }
 ARGUMENTS = {"drift": ["--data", "new.csv"], "exec": ["first", "--cmd", "true"], "init": ["churn"]}
 ANYWHERE = {"init", "doctor"}

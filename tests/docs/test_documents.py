@@ -14,7 +14,7 @@ import typer.main
 
 from mlxkit.adapters.mlflow_registry import Version
 from mlxkit.adapters.mlflow_runs import Run
-from mlxkit.cli.app import app
+from mlxkit.cli.app import build
 from mlxkit.errors import MlxError
 from mlxkit.monitoring.drift import ColumnDrift, DriftReport, SchemaProblem
 from mlxkit.pipeline.diagnosis import Finding
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "examples/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS: dict[str, Any] = typer.main.get_command(build()).commands  # type: ignore[attr-defined]
 
 
 def text_of(page: Path) -> str:

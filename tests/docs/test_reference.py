@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from mlxkit.cli.app import app
+from mlxkit.cli.app import build
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -35,12 +35,12 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_readme_lists_every_command() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    commands = typer.main.get_command(build()).commands  # type: ignore[attr-defined]
     assert [name for name in commands if f"`mlx {name}" not in readme] == []
 
 
 def test_readme_names_no_command_that_does_not_exist() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    commands = typer.main.get_command(build()).commands  # type: ignore[attr-defined]
     named = set(re.findall(r"(?:`|\$ )mlx ([a-z]+)", readme))
     assert named - set(commands) == set()

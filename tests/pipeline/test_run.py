@@ -495,7 +495,7 @@ def test_what_changed_while_a_stage_ran_is_not_kept(small: SmallProject, path: s
 def test_a_stage_whose_outputs_cannot_be_kept_has_failed(
     small: SmallProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: object, name: str, read: object) -> None:
+    def full(self: object, name: str, read: object, changed: object) -> None:
         raise ToolError(f"DVC failed: no space left for '{name}'")
 
     monkeypatch.setattr("mlxkit.adapters.dvc.Dvc.commit", full)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn DVC's errors into ToolError."""
+    import sqlite3
+
     from dvc.exceptions import DvcException
 
     try:
@@ -25,6 +26,8 @@ def translated() -> Iterator[None]:
 
 
 def _explained(error: Exception) -> ToolError:
+    import sqlite3
+
     from dvc.exceptions import CacheLinkError
     from dvc.utils.strictyaml import YAMLValidationError
 

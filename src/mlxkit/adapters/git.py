@@ -18,6 +18,10 @@ FALLBACK_EMAIL = "mlx@localhost"
 
 MAX_DIFF_BYTES = 1_000_000
 _GENERATED = ("dvc.lock", "dvc.yaml")
+_UNTRACKED = "?"
+_FIELDS = {"1": 8, "u": 10, _UNTRACKED: 1}
+"""How many words stand before the path in an entry of `git status`: changed, in conflict, unknown."""
+_NO_COMMIT, _DETACHED = "(initial)", "(detached)"
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,10 @@ def branch(root: Path) -> str | None:
     Those are set by GitHub Actions and GitLab CI; a job for a tag has no branch.
     """
     out = _git(root, "symbolic-ref", "--short", "-q", "HEAD")
-    if out:
-        return out.strip()
+    return out.strip() if out else _branch_of_the_job()
+
+
+def _branch_of_the_job() -> str | None:
     variables = ["GITHUB_HEAD_REF", "CI_COMMIT_BRANCH", "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME"]
     if os.environ.get("GITHUB_REF_TYPE") == "branch":
         variables.insert(1, "GITHUB_REF_NAME")
@@ -100,19 +106,23 @@ def state(root: Path, *, ignore: tuple[str, ...] = ()) -> GitState:
 
     `ignore` names files, beside `dvc.lock` and `dvc.yaml`, that a run itself rewrites: the metric files.
     """
-    commit = (_git(root, "rev-parse", "--verify", "-q", "HEAD") or "").strip() or None
-    listing = _git(root, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", "--", ".")
-    prefix = (_git(root, "rev-parse", "--show-prefix") or "").rstrip("\n")
+    form = ("--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--no-renames")
+    lines = (_git(root, "status", *form, "--", ".") or "").split("\0")
+    head = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# branch."))
+    entries = [(line[0], line.split(" ", _FIELDS[line[0]])[-1]) for line in lines if line[:1] in _FIELDS]
+    prefix = (_git(root, "rev-parse", "--show-prefix") or "").rstrip("\n") if entries else ""
     skipped = {*_GENERATED, *ignore}
     changed, untracked = [], []
-    for entry in (listing or "").split("\0"):
-        mark, path = entry[:2], entry[3:].removeprefix(prefix)
-        if path and path not in skipped and (mark != "??" or path.startswith("src/")):
+    for mark, name in entries:
+        path = name.removeprefix(prefix)
+        if path not in skipped and (mark != _UNTRACKED or path.startswith("src/")):
             changed.append(path)
-            untracked += [path] if mark == "??" else []
-    return GitState(
-        commit, branch(root) if commit else None, tuple(sorted(changed)), tuple(sorted(untracked))
-    )
+            untracked += [path] if mark == _UNTRACKED else []
+    commit = head.get("branch.oid", _NO_COMMIT)
+    if commit == _NO_COMMIT:
+        return GitState(None, None, tuple(sorted(changed)), tuple(sorted(untracked)))
+    named = head["branch.head"] if head["branch.head"] != _DETACHED else _branch_of_the_job()
+    return GitState(commit, named, tuple(sorted(changed)), tuple(sorted(untracked)))
 
 
 def uncommitted(root: Path) -> list[str]:

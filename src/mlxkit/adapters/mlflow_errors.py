@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sqlite3
 from pathlib import Path
 
 from mlxkit.errors import NO_SPACE, LockTimeout, ToolError, of_the_machine
@@ -17,11 +16,11 @@ def error_code(error: Exception) -> str:
 
 def is_foreign(error: Exception) -> bool:
     """Whether the error comes from the store: MLflow, its database, its server, the disk."""
-    if isinstance(error, OSError | sqlite3.Error) or _missing_driver(error):
+    if isinstance(error, OSError) or _missing_driver(error):
         return True
     return any(
         cls.__module__.partition(".")[0]
-        in ("mlflow", "sqlalchemy", "requests", "alembic", "psycopg", "boto3")
+        in ("mlflow", "sqlite3", "sqlalchemy", "requests", "alembic", "psycopg", "boto3")
         for cls in type(error).__mro__
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import urllib.parse
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from mlxkit.errors import ToolError
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator
 
     from mlxkit.adapters.mlflow_store import Store
@@ -55,6 +55,8 @@ def moved_from(root: Path, database: Path) -> Path | None:
     """
     if database.parent != root or not database.is_file():
         return None
+    import sqlite3
+
     with closing(sqlite3.connect(f"{database.as_uri()}?mode=rw", uri=True)) as connection:
         try:
             query = "SELECT artifact_location FROM experiments WHERE experiment_id = 0"
@@ -76,6 +78,8 @@ def mend_moved(root: Path, database: Path) -> int:
     old = moved_from(root, database)
     if old is None:
         return 0
+    import sqlite3
+
     try:
         with closing(sqlite3.connect(database, timeout=20)) as connection, connection:
             return sum(_replaced(connection, *change) for change in _changes(old, root))

@@ -6,10 +6,8 @@ SQLite stores are made complete beside their final name and then moved there: no
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
 import shutil
-import sqlite3
 import urllib.parse
 import warnings
 from contextlib import closing, contextmanager, suppress
@@ -154,6 +152,8 @@ def quiet() -> Iterator[None]:
     """Keep MLflow's log lines and warnings off the user's terminal."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        import logging
+
         import mlflow  # noqa: F401  sets the loggers' levels when it is imported
 
         loggers = [logging.getLogger(name) for name in _LOGGERS]
@@ -242,6 +242,8 @@ def _pristine() -> Path:
 
 def _copy_pristine(made: Path, artifacts: Path) -> bool:
     """Make a new database as a copy of the one that is kept; returns whether there was one."""
+    import sqlite3
+
     try:
         shutil.copyfile(_pristine(), made)
         with closing(sqlite3.connect(made)) as connection, connection:
@@ -262,6 +264,8 @@ def _keep_pristine(made: Path) -> None:
 def _is_complete(path: Path) -> bool:
     if not path.exists() or path.stat().st_size == 0:
         return False
+    import sqlite3
+
     # Not read-only: what a killed writer left half done must be taken back before anybody can read.
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as connection:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +19,12 @@ class Process:
 
 def this_process() -> Process:
     """Return the process that this code runs in."""
-    return Process(socket.gethostname(), os.getpid(), _started(os.getpid()))
+    return Process(os.uname().nodename, os.getpid(), _started(os.getpid()))
 
 
 def is_alive(process: Process) -> bool:
     """Whether a process still runs; one on another machine counts as alive, because nobody here can tell."""
-    if process.host != socket.gethostname():
+    if process.host != os.uname().nodename:
         return True
     return bool(process.started) and _started(process.pid) == process.started
 

@@ -6,7 +6,6 @@ This is what `mlx exec` does, in a worker of `mlx run` as under a plain `dvc rep
 from __future__ import annotations
 
 import importlib
-import json
 import math
 import os
 import shutil
@@ -300,12 +299,3 @@ def _check_outputs(command: Command) -> None:
                 f"the output '{name}' was not made: there is no '{path}'",
                 hint=f"write it in '{command.call}', or remove it from mlx.yaml",
             )
-
-
-def read_metrics(path: Path) -> dict[str, Any]:
-    """Read a metrics file; no file or no mapping means no metrics."""
-    try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return metrics if isinstance(metrics, dict) else {}

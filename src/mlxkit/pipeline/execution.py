@@ -22,10 +22,10 @@ from mlxkit.pipeline.events import (
     Waiting,
     Warned,
 )
-from mlxkit.pipeline.execute import read_metrics, remove_outputs
 from mlxkit.pipeline.failure import changed_while_running, explain, missing_output, resume_command
 from mlxkit.pipeline.graph import select, upstream
 from mlxkit.pipeline.lockfile import dvc_root
+from mlxkit.pipeline.metrics_file import read_metrics
 from mlxkit.pipeline.record import Recorder
 from mlxkit.pipeline.restore import Restore
 from mlxkit.pipeline.run_result import Options, RunResult, StageResult, Status
@@ -53,8 +53,8 @@ class Execution:
         """Make a plan. Stages run on `target`, and what is recorded of them by `recording`."""
         self._project, self._options, self._events = project, options, events
         self._target, self._recording = target, recording
-        dvc_yaml.write(project, dvc_yaml.render(dvc_yaml.define(project)))
         self._staleness = Staleness(project, lambda: self.dvc)
+        dvc_yaml.write(project, dvc_yaml.render(self._staleness.definitions))
         self._restore = Restore(project, self._staleness, lambda: self.dvc, events)
         self._order = select(project.stages, options.stages)
         self._above = upstream(project.stages)
@@ -229,6 +229,8 @@ class Execution:
         command = command_of(self._project, stage)
         log = self._project.state_dir / "logs" / f"{stage.name}.log"
         if command.cmd is not None:
+            from mlxkit.pipeline.execute import remove_outputs
+
             remove_outputs(self._project.root / path for path in stage.outputs.values())
         if command.cmd is not None and command.is_plain and "\n" not in command.cmd:
             return Job(stage.name, log, shell=command.cmd, env=env, timeout=stage.timeout)

@@ -16,7 +16,6 @@ from mlxkit.adapters import git, mlflow_store
 from mlxkit.adapters.process import this_process
 from mlxkit.errors import MlxError, ToolError
 from mlxkit.pipeline.lockfile import LOCK_FILE
-from mlxkit.pipeline.record_facts import datasets_of, params_of, tags_of
 from mlxkit.pipeline.record_steps import Steps
 from mlxkit.project.environments import sharing_store, tracking_uri
 from mlxkit.project.files import write_atomically
@@ -234,6 +233,8 @@ class Recorder:
 
     def _facts(self, hashes: Mapping[str, str | None], staleness: Staleness) -> dict[str, Any]:
         """Return what a run is opened with."""
+        from mlxkit.pipeline.record_facts import datasets_of, params_of, tags_of
+
         return {
             "params": params_of(self._project, staleness.locked),
             "tags": tags_of(self._project, self._environment, self._git),

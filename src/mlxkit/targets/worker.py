@@ -7,7 +7,6 @@ with the message on its standard input.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
 import json
 import os
@@ -43,6 +42,8 @@ def main(report: str, *held: str) -> None:
 def die_with(parent: int) -> None:
     """Ask the kernel to kill this process when its parent dies; a parent that is gone already counts."""
     if sys.platform == "linux":
+        import ctypes
+
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from mlxkit.adapters.mlflow_model import model_columns, read_mlmodel
 from mlxkit.errors import Refused
 from mlxkit.evaluation.labels import LabelIndex, in_order
-from mlxkit.pipeline.execute import read_metrics
 from mlxkit.pipeline.formats import load_table
+from mlxkit.pipeline.metrics_file import read_metrics
 from mlxkit.pipeline.model_stages import training_rows_path
 from mlxkit.project.metrics import metrics_of
 
