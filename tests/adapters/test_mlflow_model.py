@@ -283,6 +283,12 @@ def test_other_objects_are_refused(rows: pd.DataFrame, tmp_path: Path) -> None:
     assert "scikit-learn estimator" in raised.value.context[0]
 
 
+def test_a_function_that_forgets_its_model_returned_nothing(rows: pd.DataFrame, tmp_path: Path) -> None:
+    with pytest.raises(StageFailed) as raised:
+        mlflow_model.save_model(None, tmp_path / "m", example=rows, predictions=[1])
+    assert raised.value.message == "the train function returned nothing"
+
+
 def test_a_folder_without_model_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no model in"):
         mlflow_model.load_model(tmp_path)

@@ -201,6 +201,20 @@ def test_env(mlx: Mlx, copies: TmpDir, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def test_env_names_the_variable_that_chooses_the_store(
+    mlx: Mlx, copies: TmpDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@mlflow.example.org")
+    assert mlx("env").out == (
+        "environment  in use  store                               requires  branch   takes\n"
+        "dev          *       MLFLOW_TRACKING_URI                                    anything\n"
+        "staging              https://${USER}@mlflow.example.org            release  committed only\n"
+        "\n"
+        "in use: dev (default)\n"
+    )
+
+
 def test_env_as_json(mlx: Mlx, copies: TmpDir, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLX_ENV", "staging")
     assert mlx("env", "--json").json == {

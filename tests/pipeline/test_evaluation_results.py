@@ -12,7 +12,7 @@ from mlxkit.evaluation.profile import PROFILE_FILE, build_profile
 from mlxkit.evaluation.score import baseline
 from mlxkit.pipeline.command import Command
 from mlxkit.pipeline.execute import evaluation_results
-from mlxkit.pipeline.model_stages import training_labels
+from mlxkit.pipeline.model_stages import evaluate_model, training_labels
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,3 +86,16 @@ def test_the_baseline_knows_the_training_rows_and_not_those_it_is_scored_on(
 
 def test_a_model_without_a_profile_has_the_baseline_of_the_rows(tmp_path: Path) -> None:
     assert training_labels(tmp_path) is None
+
+
+def test_no_evaluation_rows_are_named_and_not_left_to_the_model() -> None:
+    command = Command(
+        "evaluate",
+        "evaluate",
+        bind={"model": "models/churn", "test": "data/processed/test.parquet"},
+        context={"target": "Churn", "task": "classification"},
+    )
+    with pytest.raises(StageFailed, match="there are no evaluation rows") as raised:
+        evaluate_model(command, object(), pd.DataFrame({"age": [], "Churn": []}))
+    assert list(raised.value.context) == ["data/processed/test.parquet"]
+    assert raised.value.hint == "let the stage that writes 'test' keep some of the rows for it"

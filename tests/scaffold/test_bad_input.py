@@ -35,6 +35,11 @@ FILES = {
     "header.csv": ("a,b\n", "'header.csv' has a header but no rows", "use a file with at least 20 rows"),
     "one.csv": ("a,b\n1,2\n", "'one.csv' has one row", "use a file with at least 20 rows"),
     "few.csv": ("a,b\n1,2\n3,4\n", "'few.csv' has 2 rows", "use a file with at least 20 rows"),
+    "repeated.csv": (
+        "a,b\n" + "1,2\n3,4\n" * 30,
+        "'repeated.csv' has 2 different rows, which the others repeat",
+        "use a file with at least 20 different rows",
+    ),
     "book.xlsx": (
         "x",
         "'book.xlsx' is neither CSV nor Parquet: its name ends in none of .csv, .csv.gz, .parquet",

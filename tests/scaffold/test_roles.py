@@ -35,7 +35,7 @@ def test_a_small_churn_table(tmp_dir: TmpDir) -> None:
         ("gender", "feature", "text", "text, 2 values"),
         ("tenure", "feature", "number", "numbers"),
         ("TotalCharges", "feature", "number as text", "text that holds numbers"),
-        ("Churn", "target", "text", "2 classes"),
+        ("Churn", "target", "text", "2 classes; 'Yes' is the positive one"),
         ("SeniorCitizen", "feature", "boolean", "0 or 1"),
     ]
     assert (roles.target.task, roles.target.positive) == ("classification", "Yes")
@@ -137,7 +137,7 @@ def test_warnings(tmp_dir: TmpDir) -> None:
     frame = pd.DataFrame(columns).iloc[[*range(ROWS), 5]]
     assert roles_of(tmp_dir, dict(frame.items())).warnings == (
         "class 'rare' of 'Churn' has 2 rows only",
-        "1 rows have no 'Churn' and are left out",
+        "one row has no 'Churn' and is left out",
         "several columns hold dates ('a', 'b'); name one after --time to split the rows by it",
         "one row repeats another row and is left out",
     )

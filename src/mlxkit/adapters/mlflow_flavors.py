@@ -49,8 +49,9 @@ def flavor_of(model: object) -> Flavor:
     for flavor in _FLAVORS:
         if any(f"{flavor.module}.{base}" in names for base in flavor.bases):
             return flavor
+    returned = "nothing" if model is None else f"an object of type '{type_name(model)}'"
     raise StageFailed(
-        f"the train function returned an object of type '{type_name(model)}'",
+        f"the train function returned {returned}",
         context=[f"a model is {_ACCEPTED}"],
         hint="return one of these from the train function",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from mlxkit.cli.options import Env, Session, command
@@ -20,6 +21,7 @@ def register(app: typer.Typer) -> None:
         Example: MLX_ENV=staging mlx env
         """
         from mlxkit.adapters import git
+        from mlxkit.adapters.mlflow_store import TRACKING_VARIABLE
         from mlxkit.project.environments import choose, is_strict
         from mlxkit.project.load import load
 
@@ -38,11 +40,12 @@ def register(app: typer.Typer) -> None:
                 for e in project.environments.values()
             },
         }
+        unnamed = TRACKING_VARIABLE if os.environ.get(TRACKING_VARIABLE) else "in the project"
         rows = [
             [
                 e.name,
                 "*" if e.name == chosen.environment.name else "",
-                e.tracking or "in the project",
+                e.tracking or unnamed,
                 e.requires or "",
                 e.branch or "",
                 "committed only" if is_strict(project, e) else "anything",

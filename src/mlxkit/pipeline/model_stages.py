@@ -77,6 +77,12 @@ def evaluate_model(command: Command, model: object, rows: pd.DataFrame) -> dict[
             context=[command.bind["test"]],
             hint="keep the target in the rows that the stage named 'test' writes",
         )
+    if rows.empty:
+        raise StageFailed(
+            "there are no evaluation rows",
+            context=[command.bind["test"]],
+            hint="let the stage that writes 'test' keep some of the rows for it",
+        )
     predictions = predict(model, rows, task, target=target)
     training = training_labels(Path(command.bind["model"]))
     return {

@@ -11,6 +11,7 @@ import pandas as pd
 from mlxkit.errors import DataError
 from mlxkit.scaffold.hold_out import as_times, problem_with_time
 from mlxkit.scaffold.kinds import Content, Kind, inspect, present
+from mlxkit.scaffold.reading import FEWEST_ROWS
 from mlxkit.scaffold.target import Target, find_target
 
 if TYPE_CHECKING:
@@ -95,12 +96,14 @@ def assign_roles(data: DataFile, request: Request) -> Roles:
     for name, content in contents.items():
         if name not in assigned:
             assigned[name] = _feature_or_dropped(name, data.frame[name], content)
+    repeated = _repeated_rows(data.frame, contents)
     roles = Roles(
         columns=tuple(_column(name, contents[name], *assigned[name]) for name in contents),
         target=target,
-        warnings=(*target.warnings, *time_warnings, *key_warnings, *_repeated_rows(data.frame, contents)),
+        warnings=(*target.warnings, *time_warnings, *key_warnings, *_left_out(repeated)),
     )
     _check_features(roles, request)
+    _check_different_rows(data, repeated)
     return roles
 
 
@@ -116,12 +119,24 @@ def _column(name: str, content: Content, role: Role, why: str) -> Column:
     )
 
 
-def _repeated_rows(frame: pd.DataFrame, contents: Mapping[str, Content]) -> tuple[str, ...]:
+def _repeated_rows(frame: pd.DataFrame, contents: Mapping[str, Content]) -> int:
     comparable = [name for name, content in contents.items() if content.kind != "unsupported"]
-    repeated = int(frame.duplicated(subset=comparable).sum())
+    return int(frame.duplicated(subset=comparable).sum())
+
+
+def _left_out(repeated: int) -> tuple[str, ...]:
     if repeated == 1:
         return ("one row repeats another row and is left out",)
     return (f"{repeated} rows repeat another row and are left out",) if repeated else ()
+
+
+def _check_different_rows(data: DataFile, repeated: int) -> None:
+    different = len(data.frame) - repeated
+    if different < FEWEST_ROWS:
+        raise DataError(
+            f"'{data.path}' has {different} different rows, which the others repeat",
+            hint=f"use a file with at least {FEWEST_ROWS} different rows",
+        )
 
 
 def _check_features(roles: Roles, request: Request) -> None:

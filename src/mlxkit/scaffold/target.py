@@ -65,16 +65,18 @@ def find_target(data: DataFile, request: Request) -> Target:
         _check_classes(name, counts, request)
         classes = tuple(_plain(label) for label in counts.index)
         warnings = _rare_classes(name, counts)
-    if len(values) < len(column):
-        warnings += (f"{len(column) - len(values)} rows have no '{name}' and are left out",)
+    if lost := len(column) - len(values):
+        left = f"{lost} rows have no '{name}' and are" if lost > 1 else f"one row has no '{name}' and is"
+        warnings += (f"{left} left out",)
+    positive = _positive(name, classes, request)
     return Target(
         name=name,
         task=task,
         content=content,
         classes=classes,
-        positive=_positive(name, classes, request),
+        positive=positive,
         has_blanks=len(values) < len(column.dropna()),
-        why=why,
+        why=why if positive is None else f"{why}; {shown(positive)} is the positive one",
         warnings=warnings,
     )
 
