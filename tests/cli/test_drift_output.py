@@ -41,6 +41,6 @@ def test_problems_are_said_once_and_do_not_fill_the_screen(
         "age     drifted  gone         1      0  missing 0.0% -> 100.0%",
         "",
         "note: gone: 'age'",
-        "note: not among the training rows, and not used: 'c0', 'c1', 'c2', 'c3', 'c4', and 2 more",
+        "note: no columns of the training rows, and not used: 'c0', 'c1', 'c2', 'c3', 'c4', and 2 more",
         "drift: 1 of 1 columns drifted (100%); 1 row against version 3",
     ]

@@ -233,11 +233,18 @@ def test_uncommitted_changes(mlx: Mlx, committed: TmpDir) -> None:
         "kind": "refused",
         "message": "there are uncommitted changes",
         "context": ["data/in.txt", "dvc.yaml"],
-        "hint": "git is the way back from here: commit them with `git commit -a`, or run `mlx eject --force`",
+        "hint": "git is the way back from here: commit them with `git add -A && git commit`, "
+        "or run `mlx eject --force`",
     }
     forced = mlx("eject", "--yes", "--force")
     assert forced.code == 0
     assert forced.out.endswith("\nnext:\n  dvc repro\n")
+
+
+def test_a_lock_file_that_was_never_committed(mlx: Mlx, committed: TmpDir) -> None:
+    committed.gen("dvc.lock", "schema: '2.0'\nstages: {}\n")
+    result = mlx("eject", "--dry-run", "--json")
+    assert (result.code, result.json["error"]["context"]) == (3, ["dvc.lock"])
 
 
 def test_a_file_in_the_way(mlx: Mlx, committed: TmpDir) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -213,6 +214,19 @@ def test_env_names_the_variable_that_chooses_the_store(
         "\n"
         "in use: dev (default)\n"
     )
+
+
+def test_a_store_named_in_a_dotenv_file_counts(
+    mlx: Mlx, copies: TmpDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies.gen(".env", "MLFLOW_TRACKING_URI=http://127.0.0.1:9\nTOKEN=s3cret\n")
+    refused = mlx("runs")
+    assert refused.code == 5
+    assert "  store: http://127.0.0.1:9\n" in refused.err
+    assert "MLFLOW_TRACKING_URI" in mlx("env").out
+    assert "TOKEN" not in os.environ
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    assert mlx("runs").code == 0
 
 
 def test_env_as_json(mlx: Mlx, copies: TmpDir, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,9 +52,11 @@ def serve(store: Store, port: int, announce: Callable[[], None]) -> None:
     _watch(os.getpid(), f"http://127.0.0.1:{port}/health", announce)
     os.chdir(store.root)
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")
     # Only the announcement is the answer.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     arguments = ["--backend-store-uri", store.uri, "--host", "127.0.0.1", "--port", str(port)]
+    arguments += ["--uvicorn-opts", "--log-level warning"]
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *arguments])
 
 

@@ -22,7 +22,7 @@ _PROBLEMS = {
     "all_missing": "without any value",
     "not_numeric": "text where numbers were",
     "not_dates": "text where dates were",
-    "new": "not among the training rows, and not used",
+    "new": "no columns of the training rows, and not used",
 }
 
 

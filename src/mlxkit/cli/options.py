@@ -53,6 +53,7 @@ class Session:
     def root(self) -> Path:
         """The project's root; the project's own environment runs the command from here on."""
         from mlxkit.project.load import find_root
+        from mlxkit.project.variables import export_of_stores
 
         try:
             here = Path.cwd()
@@ -60,6 +61,7 @@ class Session:
             raise NotInProjectError("this folder does not exist any more", hint="run `cd`") from error
         root = find_root(here)
         use_project_environment(root, start=self.start)
+        export_of_stores(root)
         return root
 
     def enter(self, directory: Path | None) -> None:

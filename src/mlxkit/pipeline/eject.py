@@ -128,13 +128,16 @@ def _uncommitted(project: Project) -> Refused | None:
             hint=f"{_WAY_BACK}: run `git init && git add -A && git commit`, or `mlx eject --force`",
         )
     changed = git.uncommitted(project.root)
+    lock = project.root / LOCK_FILE
+    if lock.is_file() and git.committed_text(project.root, LOCK_FILE) is None:
+        changed = [LOCK_FILE, *changed]
     if not changed:
         return None
     more = [f"and {len(changed) - 5} more"] if len(changed) > 5 else []
     return Refused(
         "there are uncommitted changes",
         context=[*changed[:5], *more],
-        hint=f"{_WAY_BACK}: commit them with `git commit -a`, or run `mlx eject --force`",
+        hint=f"{_WAY_BACK}: commit them with `git add -A && git commit`, or run `mlx eject --force`",
     )
 
 

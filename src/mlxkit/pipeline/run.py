@@ -38,7 +38,9 @@ def run(root: Path, options: Options, events: Events = ignore, *, target: Target
         MlxError: before anything ran; a stage's own failure is in the result's `error`.
     """
     if options.jobs < 1:
-        raise UsageError(f"--jobs must be at least 1, is {options.jobs}")
+        raise UsageError(
+            f"--jobs must be at least 1, is {options.jobs}", hint="leave it out, or run with `--jobs 1`"
+        )
     if options.dry_run:
         return _dry_run(root, options)
     started = time.monotonic()

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+_OF_STORES = ("MLFLOW_", "AWS_", "AZURE_", "GOOGLE_")
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -25,6 +26,16 @@ def read_dotenv(root: Path) -> dict[str, str]:
     return {
         name: value for name, value in dotenv_values(path, interpolate=False).items() if value is not None
     }
+
+
+def export_of_stores(root: Path) -> None:
+    """Let what `.env` says of MLflow's server, and of where files are stored, count for this process too.
+
+    The environment wins. Other variables are for stages and `${NAME}` alone.
+    """
+    for name, value in read_dotenv(root).items():
+        if name.startswith(_OF_STORES):
+            os.environ.setdefault(name, value)
 
 
 def expand(text: str, root: Path, *, where: str) -> str:

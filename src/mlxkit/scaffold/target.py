@@ -116,7 +116,7 @@ def _task(name: str, content: Content, values: pd.Series, request: Request) -> t
                 f"target '{name}' has a different value in every row: there are no classes",
                 hint=request.hint(task="regression"),
             )
-        return request.task, f"{request.task} was asked for"
+        return request.task, f"a {request.task}, as --task says"
     if content.kind in {"text", "boolean"}:
         return "classification", f"{content.distinct} classes"
     if (
