@@ -65,6 +65,8 @@ class Execution:
         self._running: dict[str, tuple[Running, StageState, dict[str, str | None]]] = {}
         self._opening: dict[str, tuple[StageState, dict[str, str | None]]] = {}
         self._attempts: dict[str, int] = {}
+        self._planned: dict[str, StageState] = {}
+        """What the plan found; it holds until anything is brought back or run."""
         self._look_at = 0.0
         self._error: MlxError | None = None
         self._dvc: Any = None
@@ -83,7 +85,8 @@ class Execution:
             self._warm_up()
             if claims_are_cut(dvc_root(self._project.root)):
                 self.dvc.drop_cut_claims()
-            self._restore.take_over_data(self._order)
+            if self._restore.take_over_data(self._order):
+                self._planned.clear()
             while len(self._results) < len(self._order):
                 self._start_ready()
                 self._collect()
@@ -119,11 +122,11 @@ class Execution:
         """Let the workers import their libraries while the plan is made, if anything will run."""
         stale: set[str] = set()
         for name in self._order:
-            if (
-                self._options.forces(name)
-                or self._above[name] & stale
-                or self._staleness.check(name).state != "fresh"
-            ):
+            if self._options.forces(name) or self._above[name] & stale:
+                stale.add(name)
+                continue
+            self._planned[name] = self._staleness.check(name)
+            if self._planned[name].state != "fresh":
                 stale.add(name)
         train, evaluate = self._project.train_stage, self._project.evaluate_stage
         if train is not None and train.name in stale:
@@ -181,12 +184,14 @@ class Execution:
 
     def _begin(self, name: str) -> None:
         """Decide what a stage needs: nothing, its outputs back, or to run."""
-        state = self._staleness.check(name)
+        state = self._planned.get(name) or self._staleness.check(name)
         forced = self._options.forces(name)
         started = time.monotonic()
-        if (forced or state.state != "fresh" or state.missing) and self.dvc.claim(name):
-            self._staleness.reload()
-            state = self._staleness.check(name)
+        if forced or state.state != "fresh" or state.missing:
+            self._planned.clear()
+            if self.dvc.claim(name):
+                self._staleness.reload()
+                state = self._staleness.check(name)
         if not forced:
             if state.state == "fresh" and not state.missing:
                 return self._end(StageResult(name, "fresh"))

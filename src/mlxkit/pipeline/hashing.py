@@ -35,7 +35,7 @@ class Hasher:
     """Hashes paths below a project's root; remembers by inode, size and modification time."""
 
     def __init__(self, root: Path, memo: Path) -> None:
-        self._root = root
+        self._root, self._above = root, len(os.fspath(root)) + 1
         self._dvc_root = dvc_root(root)
         self._memo_path = memo
         self._memo = self._read_memo()
@@ -55,7 +55,11 @@ class Hasher:
         except (FileNotFoundError, NotADirectoryError):
             return None
         try:
-            return self._hash_directory(full) if stat.S_ISDIR(info.st_mode) else self._hash_file(full, info)
+            return (
+                self._hash_directory(full)
+                if stat.S_ISDIR(info.st_mode)
+                else self._hash_file(os.fspath(full), info)
+            )
         except OSError as error:
             file = Path(error.filename or full)
             if _leads_to_no_cache(file):
@@ -89,16 +93,14 @@ class Hasher:
         return memo if isinstance(memo, dict) else {}
 
     def _hash_directory(self, folder: Path) -> str:
+        """Hash a directory. Its paths are plain text: of many files, Path objects take most of the time."""
+        above = len(os.fspath(folder)) + 1
         listing = []
         for parent, names in self._walk(folder):
             for name in names:
-                file = Path(parent, name)
-                listing.append(
-                    {
-                        "md5": self._hash_file(file, file.stat()),
-                        "relpath": file.relative_to(folder).as_posix(),
-                    }
-                )
+                file = f"{parent}/{name}"
+                digest = self._hash_file(file, os.stat(file))  # noqa: PTH116
+                listing.append({"md5": digest, "relpath": file[above:]})
         return hash_listing(listing)
 
     def _walk(self, folder: Path) -> Iterator[tuple[str, list[str]]]:
@@ -118,8 +120,8 @@ class Hasher:
             if parent == self._dvc_root:
                 break
 
-    def _hash_file(self, file: Path, info: os.stat_result) -> str:
-        key = file.relative_to(self._root).as_posix()
+    def _hash_file(self, file: str, info: os.stat_result) -> str:
+        key = file[self._above :]
         signature = [info.st_ino, info.st_size, info.st_mtime_ns]
         known = self._memo.get(key)
         if isinstance(known, list) and len(known) == 4 and known[:3] == signature:
@@ -127,7 +129,7 @@ class Hasher:
         # Not afterwards: to read it all may take longer than that.
         age = time.time_ns() - info.st_mtime_ns
         digest = hashlib.md5(usedforsecurity=False)
-        with file.open("rb") as content:
+        with Path(file).open("rb") as content:
             while chunk := content.read(_CHUNK):
                 digest.update(chunk)
         value = digest.hexdigest()

@@ -25,12 +25,18 @@ class Restore:
     ) -> None:
         self._project, self._staleness, self._dvc, self._events = project, staleness, dvc, events
 
-    def take_over_data(self, stages: Iterable[str]) -> None:
-        """Save data files that DVC tracks and these stages read, if they changed or its cache lost them."""
+    def take_over_data(self, stages: Iterable[str]) -> bool:
+        """Save data files that DVC tracks and these stages read, if they changed or its cache lost them.
+
+        Returns whether there were any.
+        """
+        took = False
         for path in sorted({path for name in stages for path in self._project.stages[name].inputs.values()}):
             tracked = tracked_data(self._project.root, path)
             if tracked is not None and self._staleness.is_unsaved(tracked):
                 self._dvc().commit_data(tracked.dvc_file)
+                took = True
+        return took
 
     def outputs(self, name: str, state: StageState) -> bool:
         """Bring a stage's outputs back; returns whether they are there as they should be.
