@@ -219,7 +219,8 @@ class Soak:
             def run(self: Execution, started: float) -> Any:
                 orphans = [pid for pid in processes.below(harness) if pid not in (mlx, *processes.below(mlx))]
                 jobs = [processes.words_of(pid) for pid in orphans if processes.is_of_a_job(pid)]
-                if jobs:
+                # One without words is dead already, and only its memory is not yet given back.
+                if jobs := [words for words in jobs if words]:
                     report.write_text("\n".join(jobs))
                 return original(self, started)
 
