@@ -118,7 +118,7 @@ def run() -> None:
     # Otherwise Python would take a tenth of the time of a short command to free what goes with it anyway.
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
-            with suppress(OSError):
+            with suppress(BrokenPipeError):
                 stream.flush()
     os._exit(code)
 
