@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -89,6 +90,46 @@ def test_run_change_and_restore(linked: SmallProject, kind: str) -> None:
     assert_sound(linked, kind)
     assert by_status(linked.run(force=True)) == dict.fromkeys(ALL, "ran")
     assert_sound(linked, kind)
+
+
+def test_data_that_the_user_changed_is_taken_over_and_not_replaced(linked: SmallProject, kind: str) -> None:
+    """A kill between the two would leave the old version on record, or an empty file as a new one."""
+    with linked.dvc() as repo:
+        repo.add([str(linked.root / "data/raw.json")])
+    raw = linked.root / "data/raw.json"
+    raw.unlink()
+    linked.write({"data/raw.json": {"n": 8}})
+    inode = raw.stat().st_ino
+    assert by_status(linked.run())["clean"] == "ran"
+    assert (raw.stat().st_ino, link_of(raw)) == (inode, "copy")
+    assert linked.digest("build/clean.json")
+    assert_sound(linked, kind)
+    raw.unlink()
+    linked.write({"params.yaml": {**PARAMS, "cleaning": {"scale": 7}}})
+    assert by_status(linked.run())["clean"] == "ran"
+    assert linked.json("data/raw.json") == {"n": 8}
+
+
+def test_a_reflink_has_its_name_once_it_has_its_content(
+    bare: SmallProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dvc_objects.fs import system
+
+    from mlxkit.adapters.dvc import Dvc
+
+    Dvc(bare.root).close()
+    (tmp_path / "from").write_text("data")
+
+    def killed(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fcntl.ioctl", killed)
+    with pytest.raises(KeyboardInterrupt):
+        system.reflink(str(tmp_path / "from"), str(tmp_path / "to"))
+    assert not (tmp_path / "to").exists()
+    monkeypatch.setattr("fcntl.ioctl", lambda target, order, source: os.write(target, os.read(source, 9)))
+    system.reflink(str(tmp_path / "from"), str(tmp_path / "to"))
+    assert (tmp_path / "to").read_text() == "data"
 
 
 def test_an_emptied_cache(linked: SmallProject, kind: str) -> None:

@@ -6,6 +6,7 @@ import copy
 import getpass
 import logging
 import os
+import secrets
 import shlex
 import time
 from contextlib import AbstractContextManager, chdir, contextmanager
@@ -47,6 +48,7 @@ class Dvc:
         from dvc.scm import SCMError
 
         _quiet()
+        _make_reflinks_whole()
         _name_user()
         self._root = root
         with translated():
@@ -216,6 +218,7 @@ def init(root: Path, *, subdir: bool, scm: bool) -> None:
     from dvc.repo import Repo
 
     _quiet()
+    _make_reflinks_whole()
     _name_user()
     with translated():
         repo = Repo.init(os.fspath(root), no_scm=not scm, subdir=subdir)
@@ -245,6 +248,26 @@ def _md5(dep: Any) -> str | None:
         dep.hash_name = "md5"
         return str(dep.get_hash().value)
     return dep.hash_info.value  # type: ignore[no-any-return]
+
+
+def _make_reflinks_whole() -> None:
+    """Let a reflink have its name only once it has its content.
+
+    DVC makes an empty file first. Killed before it clones, it leaves that behind, and what should have been
+    data would be taken for a new and empty version of it.
+    """
+    from dvc_objects.fs import system
+
+    clone: Callable[[str, str], None] = system.reflink
+    if clone.__module__ == __name__:
+        return
+
+    def reflink(source: str, target: str) -> None:
+        made = f"{target}.{secrets.token_urlsafe(16)}.tmp"
+        clone(source, made)
+        os.replace(made, target)  # noqa: PTH105
+
+    system.reflink = reflink
 
 
 def _quiet() -> None:

@@ -66,10 +66,13 @@ class StageFiles:
         if reason is not None:
             return reason
         self._repo.stage_cache.save(stage)
-        stage.commit()
         if isinstance(stage, PipelineStage):
+            stage.commit()
             self._save_entry(stage)
         else:
+            # Data is the user's own file, and nobody can make it again: it is not replaced by a link, since a
+            # kill in between would leave the old version on record and the new one in the cache alone.
+            stage.commit(relink=False)
             self._dump(stage, Path(stage.path), SingleStageFile, verify=False)
         return None
 

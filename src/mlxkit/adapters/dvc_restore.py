@@ -33,7 +33,7 @@ class Restorer:
         for out in kept:
             # A link may point to the cache of another folder, of which this one was copied.
             out.unprotect()
-            out.commit()
+            out.commit(relink=not stage.is_data_source)
         lacking = [out for out in stage.outs if out.use_cache and _lacks(out)]
         source = stage.deps[0].def_repo["url"] if stage.is_repo_import else None
         if lacking and not self._fetch(
