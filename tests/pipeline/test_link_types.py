@@ -21,7 +21,7 @@ KINDS = ("copy", "hardlink", "symlink", "reflink")
 
 def makes_reflinks(folder: Path) -> bool:
     """Whether the file system of a folder clones files."""
-    with (folder / "from").open("wb") as old, (folder / "to").open("wb") as new:
+    with (folder / "from").open("w+b") as old, (folder / "to").open("wb") as new:
         old.write(b"x" * 4096)
         old.flush()
         try:
