@@ -1,7 +1,9 @@
 """How fast is `mlx run` beside `dvc repro` on the same pipeline? Both sides in the same run, in turns.
 
-    python tests/bench/engine.py ../shared/bench/plain_dvc_mlflow.sh --pairs 5
+    python tests/bench/engine.py BASELINE.sh --pairs 5
 
+BASELINE.sh builds the hand-written project in the folder that it is given, with `EXPLICIT=1` the one that names
+the model's requirements.
 Prints a table of medians; `--json FILE` keeps the single times. Run it on a machine with nothing else to do.
 mlx stands in it twice: cold, as in CI (`MLX_WARM=0`), and warm, as when it ran a minute ago.
 """
