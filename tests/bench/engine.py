@@ -2,8 +2,9 @@
 
     python tests/bench/engine.py BASELINE.sh --pairs 5
 
-BASELINE.sh builds the hand-written project in the folder that it is given, with `EXPLICIT=1` the one that names
-the model's requirements.
+BASELINE.sh builds the hand-written project in the folder that it is given; with `EXPLICIT=1` the one that
+names the model's requirements.
+
 Prints a table of medians; `--json FILE` keeps the single times. Run it on a machine with nothing else to do.
 mlx stands in it twice: cold, as in CI (`MLX_WARM=0`), and warm, as when it ran a minute ago.
 """
