@@ -363,11 +363,18 @@ from mlxkit.targets.workers import Workers
 
 workers = Workers(Path(sys.argv[1]))
 workers.warm_up()
-first = workers.start(Job("first", Path(sys.argv[1]) / "first.log", call="jobs:echo", arguments={}))
-print(workers.wait([first], seconds=60)[0][1].succeeded)
+
+
+def outcome(name):
+    running = workers.start(Job(name, Path(sys.argv[1]) / f"{name}.log", call="jobs:echo", arguments={}))
+    while not (ended := workers.wait([running], seconds=60)):
+        continue
+    return ended[0][1]
+
+
+print(outcome("first").succeeded)
 resource.prlimit(workers._template.pid, resource.RLIMIT_NPROC, (1, 1))
-second = workers.start(Job("second", Path(sys.argv[1]) / "second.log", call="jobs:echo", arguments={}))
-print(workers.wait([second], seconds=60)[0][1].exit_code)
+print(outcome("second").exit_code)
 workers.close()
 """
 
