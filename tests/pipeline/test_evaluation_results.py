@@ -11,8 +11,8 @@ from mlxkit.errors import StageFailed
 from mlxkit.evaluation.profile import PROFILE_FILE, build_profile
 from mlxkit.evaluation.score import baseline
 from mlxkit.pipeline.command import Command
-from mlxkit.pipeline.execute import evaluation_results
 from mlxkit.pipeline.model_stages import evaluate_model, training_labels
+from mlxkit.pipeline.user_code import evaluation_results
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -79,7 +79,7 @@ POINTS: tuple[Point, ...] = (
     Point("begin a stage", "mlxkit.pipeline.execution:Execution._begin", (RAW,), passages=7),
     Point("settle a stage", "mlxkit.pipeline.execution:Execution._settle", (RAW,), passages=7),
     Point("close", "mlxkit.pipeline.execution:Execution.close", (MODEL, RESTORE, CHECKOUT)),
-    Point("remove outputs of a cmd", "mlxkit.pipeline.execution:Execution._job", (PIECES,)),
+    Point("remove outputs of a cmd", "mlxkit.pipeline.execution:Execution._start", (PIECES,)),
     # mlx itself: DVC
     Point("claim", "mlxkit.adapters.dvc:Dvc.claim", (RAW,), passages=3),
     Point("release claims", "mlxkit.adapters.dvc:Dvc.release_claims", (MODEL,)),

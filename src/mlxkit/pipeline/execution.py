@@ -10,7 +10,6 @@ from mlxkit.adapters import git, mlflow_moved
 from mlxkit.adapters.dvc_locks import claims_are_cut
 from mlxkit.errors import Interrupted, MlxError, of_the_machine
 from mlxkit.pipeline import dvc_yaml
-from mlxkit.pipeline.command import command_of
 from mlxkit.pipeline.durations import keep_durations, saved_seconds
 from mlxkit.pipeline.events import (
     Events,
@@ -29,15 +28,16 @@ from mlxkit.pipeline.metrics_file import read_metrics
 from mlxkit.pipeline.record import Recorder
 from mlxkit.pipeline.restore import Restore
 from mlxkit.pipeline.run_result import Options, RunResult, StageResult, Status
+from mlxkit.pipeline.stage_job import job_of
 from mlxkit.pipeline.staleness import StageState, Staleness
 from mlxkit.project.environments import choose
-from mlxkit.targets.base import Job, Outcome, Running, Target
 from mlxkit.targets.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mlxkit.project.models import Project, Stage
+    from mlxkit.targets.base import Job, Outcome, Running, Target
 
 
 _TICK_SECONDS = 0.1
@@ -226,29 +226,13 @@ class Execution:
     def _start(
         self, stage: Stage, state: StageState, before: dict[str, str | None], env: Mapping[str, str]
     ) -> None:
-        job = self._job(stage, env)
-        self._events(StageStarted(stage.name, state.reasons, job.log, self._attempts[stage.name]))
-        self._running[stage.name] = (self._target.start(job), state, before)
-
-    def _job(self, stage: Stage, env: Mapping[str, str]) -> Job:
-        command = command_of(self._project, stage)
-        log = self._project.state_dir / "logs" / f"{stage.name}.log"
-        if command.cmd is not None:
+        if stage.cmd:
             from mlxkit.pipeline.execute import remove_outputs
 
             remove_outputs(self._project.root / path for path in stage.outputs.values())
-        if command.cmd is not None and command.is_plain and "\n" not in command.cmd:
-            return Job(stage.name, log, shell=command.cmd, env=env, timeout=stage.timeout)
-        return Job(
-            stage.name,
-            log,
-            call="mlxkit.pipeline.execute:execute_job",
-            arguments=command.to_json(),
-            env=env,
-            patient=stage.kind in ("train", "evaluate"),
-            fresh=bool(stage.env),
-            timeout=stage.timeout,
-        )
+        job = job_of(self._project, stage, env)
+        self._events(StageStarted(stage.name, state.reasons, job.log, self._attempts[stage.name]))
+        self._running[stage.name] = (self._target.start(job), state, before)
 
     def _collect(self) -> None:
         """Commit what has ended."""

@@ -17,12 +17,8 @@ from typing import TYPE_CHECKING, Any
 from mlxkit.errors import ConfigError
 from mlxkit.pipeline.binding import bind
 from mlxkit.pipeline.command import command_of
-from mlxkit.pipeline.execute import (
-    call_user_function,
-    evaluation_results,
-    import_function,
-    prints_aside,
-)
+from mlxkit.pipeline.execute import prints_aside
+from mlxkit.pipeline.user_code import call_user_function, evaluation_results, import_function
 from mlxkit.project.params import group_values, read_params
 
 if TYPE_CHECKING:
