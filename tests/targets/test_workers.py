@@ -766,6 +766,22 @@ class TestWarmWorkers:
         assert Place(tmp_path, workers).run("echo", a=1).result == {"a": 1}
         workers.close()
 
+    def test_one_that_ends_before_it_reads_what_it_is_asked_is_replaced(self, tmp_path: Path) -> None:
+        """Its socket still takes a message when the process is on its way out."""
+        path = warm.place_for(["decimal"])
+        assert path is not None
+        listener = warm.listen(path)
+        assert listener is not None
+        workers = Workers(tmp_path, preload=["decimal"], linger=30)
+        place = Place(tmp_path, workers)
+        with listener:
+            workers.warm_up()
+            ended, _ = listener.accept()
+        with ended:
+            jobs = [workers.start(place.job("echo", a=number)) for number in (1, 2)]
+        assert [place.end(job).result for job in jobs] == [{"a": 1}, {"a": 2}]
+        workers.close()
+
     def test_two_forks_draw_different_numbers(self, tmp_path: Path) -> None:
         (tmp_path / "jobs.py").write_text(
             "def draw(values):\n    import numpy\n    return numpy.random.rand()\n"

@@ -39,17 +39,23 @@ class WorkerJob:
     """A job with the socket that its keeper reports through.
 
     Attributes:
+        asked_lingering: whether a template that other runs may end, too, was asked for it.
         pid: None until the keeper has said it, 0 where no process could be started.
         outcome: None until it has ended.
     """
 
     job: Job
     report: socket.socket
+    asked_lingering: bool
     started: float
     received: bytes = b""
     ordered: bytes = b""
     pid: int | None = None
     outcome: Outcome | None = None
+
+    def was_never_begun(self) -> bool:
+        """Whether the template that was asked had ended by then; said of a job whose report was closed."""
+        return self.asked_lingering and not (self.pid is not None or self.received or self.ordered)
 
 
 class Workers:
@@ -112,23 +118,28 @@ class Workers:
 
     def start(self, job: Job) -> WorkerJob:
         """Start a job and return at once."""
+        report = self._hand_over(job)
+        asked_lingering = _may_be_forked(job) and self._template is None
+        running = WorkerJob(job, report, asked_lingering, time.monotonic())
+        self._open.append(running)
+        return running
+
+    def _hand_over(self, job: Job) -> socket.socket:
+        """Give a job to a keeper; returns the socket that it will report through."""
         job.log.parent.mkdir(parents=True, exist_ok=True)
         message = json.dumps(message_of(job, self._root)).encode()
         ours, theirs = socket.socketpair()
         try:
             with theirs, job.log.open("wb") as log:
-                # A shell needs no libraries, and its memory is not to be that of the template.
-                if job.fresh or job.shell is not None or sys.platform != "linux":
-                    self._start_keeper(message, theirs, log.fileno())
-                else:
+                if _may_be_forked(job):
                     word = worker.PATIENT if job.patient else worker.AT_ONCE
                     self._ask_template(word, message, [theirs.fileno(), log.fileno()])
+                else:
+                    self._start_keeper(message, theirs, log.fileno())
         except BaseException:
             ours.close()
             raise
-        running = WorkerJob(job, ours, time.monotonic())
-        self._open.append(running)
-        return running
+        return ours
 
     def _ask_template(self, word: bytes, message: bytes, descriptors: list[int]) -> None:
         self.warm_up()
@@ -138,11 +149,16 @@ class Workers:
             with _memory_file(message) as body:
                 socket.send_fds(self._control, [word], [*descriptors, body.fileno(), *self._lock])
         except OSError as error:
-            if self._template is None:  # one that lingered may have ended since
-                self._control.close()
-                self._control = self._own_template()
-                return self._ask_template(word, message, descriptors)
-            raise ToolError("the worker process has died", hint="run the same command again") from error
+            if self._template is not None:
+                raise ToolError("the worker process has died", hint="run the same command again") from error
+            self._replace_lingering_template()
+            self._ask_template(word, message, descriptors)
+
+    def _replace_lingering_template(self) -> None:
+        """Go on with a template of our own where the one that others use, too, has ended."""
+        if self._template is None and self._control is not None:
+            self._control.close()
+            self._control = self._own_template()
 
     def _start_keeper(self, message: bytes, report: socket.socket, log: int) -> None:
         passed = [report.fileno(), *self._lock]
@@ -172,7 +188,11 @@ class Workers:
                 if item.pid is None and b"\n" in item.received:
                     first, _, item.received = item.received.partition(b"\n")
                     item.pid = json.loads(first)["pid"]
-                if not chunk:
+                if not chunk and item.was_never_begun():
+                    self._replace_lingering_template()
+                    item.report.close()
+                    item.report, item.asked_lingering = self._hand_over(item.job), False
+                elif not chunk:
                     item.outcome = _outcome(item)
                     self._open.remove(item)
                     item.report.close()
@@ -235,6 +255,11 @@ class Workers:
             # Ctrl-C in the terminal reaches mlx alone, which then ends its jobs in order.
             start_new_session=True,
         )
+
+
+def _may_be_forked(job: Job) -> bool:
+    """Whether a template can start a job. A shell needs no libraries, and its memory is not to be theirs."""
+    return sys.platform == "linux" and not job.fresh and job.shell is None
 
 
 def message_of(job: Job, root: Path) -> worker.Message:
