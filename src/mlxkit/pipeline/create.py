@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlxkit.adapters import dvc, git
-from mlxkit.pipeline import dvc_yaml
+from mlxkit.pipeline import dvc_yaml, warm
 from mlxkit.project.files import write_atomically
 from mlxkit.project.json_schema import json_schema
 from mlxkit.project.load import load
@@ -41,6 +42,7 @@ def create(request: Request) -> Created:
         UsageError, DataError: the request cannot be met; nothing was written.
         ToolError: git or DVC failed; the project's files are there.
     """
+    warm.start_for_the_next_run(Path.cwd())
     made = scaffold(request)
     root = made.root
     write_atomically(root / SCHEMA_FILE, (json.dumps(json_schema(), indent=2) + "\n").encode())

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from mlxkit.errors import UsageError
+from mlxkit.targets.workers import Workers
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STAGES = (
     "pandas",
@@ -55,3 +60,17 @@ def linger_seconds() -> float:
         raise UsageError(
             f"{VARIABLE} must be a number of seconds, is '{text}'", hint=f"run `unset {VARIABLE}`"
         ) from error
+
+
+def start_for_the_next_run(folder: Path) -> None:
+    """Let the workers import already, where they wait for a run that is likely to come; returns at once.
+
+    This process should not have changed its environment by imports yet: what does not match is not found.
+    """
+    linger = linger_seconds()
+    if linger <= 0:
+        return
+    for modules in (STAGES, RECORD):
+        workers = Workers(folder, preload=modules, linger=linger)
+        workers.warm_up()
+        workers.close()

@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sklearn import datasets
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -31,6 +29,8 @@ def with_starter_data(request: Request, folder: Path) -> tuple[Request, Path]:
 
 def _breast_cancer() -> pd.DataFrame:
     """569 biopsies, 30 measurements each (Wisconsin diagnostic data)."""
+    from sklearn import datasets  # most of the time of its import would be lost on a file of the user's own
+
     bunch = datasets.load_breast_cancer(as_frame=True)
     frame: pd.DataFrame = bunch.data.rename(columns=lambda name: name.replace(" ", "_"))
     return frame.assign(diagnosis=[str(bunch.target_names[label]) for label in bunch.target])
@@ -38,6 +38,8 @@ def _breast_cancer() -> pd.DataFrame:
 
 def _diabetes() -> pd.DataFrame:
     """442 patients, ten measurements each, and their disease after a year (Efron et al., 2004)."""
+    from sklearn import datasets
+
     bunch = datasets.load_diabetes(as_frame=True, scaled=False)
     frame: pd.DataFrame = bunch.data
     return frame.assign(progression=bunch.target)
