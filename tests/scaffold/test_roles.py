@@ -51,7 +51,7 @@ COLUMNS: dict[str, tuple[Any, tuple[str, str, str]]] = {
     "Unnamed: 0": (range(ROWS), ("dropped", "number", "row numbers")),
     "store_id": (np.arange(ROWS) // 2, ("dropped", "number", "an identifier that repeats: 100 values")),
     "region_id": (np.arange(ROWS) % 5, ("feature", "number", "numbers")),
-    "flag": (np.arange(ROWS) % 2 == 0, ("feature", "boolean", "true or false")),
+    "flag": (np.arange(ROWS) % 3 == 0, ("feature", "boolean", "true or false")),
     "constant": ("x", ("dropped", "constant", "constant: always 'x'")),
     "nothing": (None, ("dropped", "empty", "no values")),
     "blanks": (" ", ("dropped", "empty", "no values")),

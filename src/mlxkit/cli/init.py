@@ -42,6 +42,9 @@ def register(app: typer.Typer) -> None:
         drop: Annotated[
             list[str] | None, typer.Option(metavar="COLUMN,...", help="Columns to leave out.")
         ] = None,
+        keep: Annotated[
+            list[str] | None, typer.Option(metavar="COLUMN,...", help="Columns to learn from in any case.")
+        ] = None,
         template: Annotated[str, typer.Option(help="Kind of project: tabular.")] = "tabular",
         yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; mlx asks nothing yet.")] = False,
     ) -> None:
@@ -55,9 +58,17 @@ def register(app: typer.Typer) -> None:
         from mlxkit.scaffold.request import Request
 
         del yes
-        columns = tuple(part.strip() for text in drop or () for part in text.split(",") if part.strip())
         request = Request(
-            Path(name), data, target, cast("Task | None", task), time, key, positive, columns, template
+            Path(name),
+            data,
+            target,
+            cast("Task | None", task),
+            time,
+            key,
+            positive,
+            _columns(drop),
+            _columns(keep),
+            template,
         )
         if task not in (None, *TASKS):
             close = closest(task, TASKS)
@@ -65,6 +76,10 @@ def register(app: typer.Typer) -> None:
             raise UsageError(f"there is no task '{task}'{did_you_mean(task, TASKS)}", hint=hint)
         created = create(request)
         session.output.answer(_document(created), lambda: _lines(session, created))
+
+
+def _columns(texts: list[str] | None) -> tuple[str, ...]:
+    return tuple(part.strip() for text in texts or () for part in text.split(",") if part.strip())
 
 
 def _document(created: Created) -> dict[str, Any]:

@@ -45,7 +45,8 @@ class Answers:
         time_format: of the time column, as `pandas.to_datetime` takes it; None when time is a number.
         cutoff: the time from which rows are test rows; None without a time column.
         numbers, categories, dates: the model's inputs; dates with their formats.
-        dropped: the columns left out, with the reason.
+        dropped: the columns left out, with the reason; by the group of inputs to which each would belong,
+            "numbers", "categories" or "dates", where this project has such inputs, else under "others".
         has_nested: a left-out column holds values that cannot be compared.
     """
 
@@ -65,7 +66,7 @@ class Answers:
     numbers: tuple[str, ...]
     categories: tuple[str, ...]
     dates: Mapping[str, str]
-    dropped: tuple[tuple[str, str], ...]
+    dropped: Mapping[str, tuple[Column, ...]]
     has_nested: bool
     columns: tuple[Column, ...]
     dataset: str

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from mlxkit.scaffold.request import Request
 
-_OWN_DATA_OPTIONS = ("target", "time", "key", "positive", "drop")
+_OWN_DATA_OPTIONS = ("target", "time", "key", "positive", "drop", "keep")
 
 
 @dataclass(frozen=True)
@@ -173,10 +173,10 @@ def _answers(
         time_format=time.date_format if time is not None and time.kind == "date" else None,
         cutoff=cutoff,
         protected=roles.protected,
-        numbers=tuple(c.name for c in features if c.kind in {"number", "number as text", "boolean"}),
-        categories=tuple(c.name for c in features if c.kind == "text"),
+        numbers=tuple(c.name for c in features if _group(c) == "numbers"),
+        categories=tuple(c.name for c in features if _group(c) == "categories"),
         dates={c.name: c.date_format for c in dated},
-        dropped=tuple((c.name, c.why) for c in roles.columns if c.role == "dropped"),
+        dropped=_dropped(roles, {*map(_group, [*features, *dated])}),
         has_nested=any(c.kind == "unsupported" for c in roles.columns),
         columns=roles.columns,
         dataset=dataset,
@@ -188,6 +188,27 @@ def _answers(
         gate=first_gate(target.task, len(target.classes)),
         model=first_model(target.task, len(data.frame)),
     )
+
+
+def _group(column: Column) -> str:
+    """Return how a column is treated as a model's input, `others` where it cannot be one as it stands."""
+    match column.kind:
+        case "number" | "number as text" | "boolean":
+            return "numbers"
+        case "text":
+            return "categories"
+        case "date":
+            return "dates"
+    return "others"
+
+
+def _dropped(roles: Roles, groups: set[str]) -> dict[str, tuple[Column, ...]]:
+    found: dict[str, tuple[Column, ...]] = dict.fromkeys(("numbers", "categories", "dates", "others"), ())
+    for column in roles.columns:
+        if column.role == "dropped":
+            group = _group(column) if _group(column) in groups else "others"
+            found[group] += (column,)
+    return found
 
 
 @contextmanager

@@ -25,6 +25,7 @@ class Request:
         data: a CSV or Parquet file; None takes the starter data of the task.
         positive: the positive label as typed.
         drop: columns to leave out.
+        keep: columns to learn from, whatever speaks against them.
         seed: of the held-out rows and of the split.
     """
 
@@ -36,6 +37,7 @@ class Request:
     key: str | None = None
     positive: str | None = None
     drop: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
     template: str = "tabular"
     seed: int = 0
 
@@ -52,8 +54,9 @@ class Request:
         for option in ("data", "target", "task", "time", "key", "positive"):
             if (value := getattr(asked, option)) is not None:
                 words += [f"--{option}", str(value)]
-        if asked.drop:
-            words += ["--drop", ",".join(asked.drop)]
+        for option in ("drop", "keep"):
+            if columns := getattr(asked, option):
+                words += [f"--{option}", ",".join(columns)]
         if asked.template != "tabular":
             words += ["--template", asked.template]
         return shlex.join(words)
@@ -64,7 +67,11 @@ class Request:
 
     def check_columns(self, columns: Sequence[str]) -> None:
         """Raise DataError when an option names a column the file lacks, or one column plays two parts."""
-        options = [*self.named_columns.items(), *(("--drop", column) for column in self.drop)]
+        options = [
+            *self.named_columns.items(),
+            *(("--drop", column) for column in self.drop),
+            *(("--keep", column) for column in self.keep),
+        ]
         parts: dict[str, str] = {}
         for option, column in options:
             if column not in columns:
@@ -84,10 +91,12 @@ class Request:
                 hint=f"name another column after {option}",
                 context=(names,),
             )
-        if option == "--drop":
-            fixed = self.hint(drop=tuple(close if name == column else name for name in self.drop))
-        else:
-            fixed = self.hint(**{option.removeprefix("--"): close})
+        field = option.removeprefix("--")
+        asked = getattr(self, field)
+        mended = (
+            tuple(close if name == column else name for name in asked) if isinstance(asked, tuple) else close
+        )
+        fixed = self.hint(**{field: mended})
         return DataError(
             f"'{self.data}' has no column '{column}', did you mean '{close}'?", hint=fixed, context=(names,)
         )

@@ -6,25 +6,26 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import pandas as pd
-
 from mlxkit.errors import DataError
-from mlxkit.scaffold.hold_out import as_times, problem_with_time
+from mlxkit.scaffold.doubts import doubtful_columns
 from mlxkit.scaffold.kinds import Content, Kind, inspect, present
+from mlxkit.scaffold.leaks import find_leaks
+from mlxkit.scaffold.personal import personal_data
 from mlxkit.scaffold.reading import FEWEST_ROWS
+from mlxkit.scaffold.repeats import find_repeats
 from mlxkit.scaffold.target import Target, find_target
+from mlxkit.scaffold.time_and_key import KEY_WORDS, ROW_NUMBER, assign_key, assign_time, named_like
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import pandas as pd
 
     from mlxkit.scaffold.reading import DataFile
     from mlxkit.scaffold.request import Request
 
 Role = Literal["target", "key", "time", "feature", "dropped"]
 
-_ROW_NUMBER = re.compile(r"Unnamed: \d+|index|__index_level_\d+__|row_?(number|num|nr|id)?", re.IGNORECASE)
-_KEY_WORDS = frozenset({"id", "ids", "uuid", "guid", "key", "identifier"})
-_NUMBERING_WORDS = _KEY_WORDS | {"number", "no", "nr", "code", "ref", "reference"}
 _PROTECTED = frozenset(
     {
         "gender",
@@ -42,7 +43,6 @@ _PROTECTED = frozenset(
         "seniorcitizen",
     }
 )
-_BIRTH = re.compile(r"birth|\bdob\b|born", re.IGNORECASE)  # a date about the row, not the time of the event
 _LONG_TEXT = 50  # characters on average
 _MANY_VALUES = 50
 
@@ -86,25 +86,77 @@ class Roles:
 
 def assign_roles(data: DataFile, request: Request) -> Roles:
     """Give each column a role: what the user said, else what names and values tell."""
-    request.check_columns(list(data.frame.columns))
+    frame = data.frame
+    request.check_columns(list(frame.columns))
     target = find_target(data, request)
-    contents = {str(name): inspect(column) for name, column in data.frame.items()}
+    contents = {str(name): inspect(column) for name, column in frame.items()}
     assigned: dict[str, tuple[Role, str]] = {target.name: ("target", target.why)}
     assigned |= dict.fromkeys(request.drop, ("dropped", "left out by --drop"))
-    time_warnings = _assign_time(data.frame, contents, request, target, assigned)
-    key_warnings = _assign_key(data.frame, contents, request, assigned)
+    assigned |= _kept(contents, request)
+    time_warnings = assign_time(frame, contents, request, target, assigned)
+    key_warnings = assign_key(frame, contents, request, assigned)
     for name, content in contents.items():
         if name not in assigned:
-            assigned[name] = _feature_or_dropped(name, data.frame[name], content)
-    repeated = _repeated_rows(data.frame, contents)
+            assigned[name] = _feature_or_dropped(name, frame[name], content)
+    repeated = _repeated_rows(frame, contents)
+    _check_different_rows(data, repeated)
+    leak_warnings = _leave_out_more(frame, contents, request, target, assigned)
     roles = Roles(
         columns=tuple(_column(name, contents[name], *assigned[name]) for name in contents),
         target=target,
-        warnings=(*target.warnings, *time_warnings, *key_warnings, *_left_out(repeated)),
+        warnings=(*target.warnings, *time_warnings, *key_warnings, *leak_warnings, *_left_out(repeated)),
     )
     _check_features(roles, request)
-    _check_different_rows(data, repeated)
     return roles
+
+
+def _kept(contents: Mapping[str, Content], request: Request) -> dict[str, tuple[Role, str]]:
+    for name in request.keep:
+        if contents[name].kind == "unsupported":
+            raise DataError(
+                f"column '{name}' holds values that are neither numbers, text nor dates",
+                hint=request.hint(keep=tuple(other for other in request.keep if other != name)),
+            )
+    return dict.fromkeys(request.keep, ("feature", "kept by --keep"))
+
+
+def _leave_out_more(
+    frame: pd.DataFrame,
+    contents: Mapping[str, Content],
+    request: Request,
+    target: Target,
+    assigned: dict[str, tuple[Role, str]],
+) -> tuple[str, ...]:
+    """Drop features that know the target or repeat another one; warn of those that may."""
+
+    def features() -> list[str]:
+        return [
+            name for name, (role, _) in assigned.items() if role == "feature" and name not in request.keep
+        ]
+
+    leaks = find_leaks(frame, contents, target, features())
+    are_left_out = len(leaks) < len(features()) or bool(request.keep)
+    if are_left_out:
+        assigned |= {name: ("dropped", why) for name, why in leaks.items()}
+    assigned |= {name: ("dropped", why) for name, why in find_repeats(frame, contents, features()).items()}
+    time = next((name for name, (role, _) in assigned.items() if role == "time"), None)
+    doubtful = doubtful_columns(frame, contents, target, time, features())
+    return (*_about_leaks(tuple(leaks), target, request, left_out=are_left_out), *doubtful)
+
+
+def _about_leaks(
+    leaks: tuple[str, ...], target: Target, request: Request, *, left_out: bool
+) -> tuple[str, ...]:
+    if not leaks:
+        return ()
+    names, several = ", ".join(f"'{name}'" for name in leaks), len(leaks) > 1
+    seem = f"{names} {'seem' if several else 'seems'} to know '{target.name}'"
+    if not left_out:
+        return (f"{seem}, and nothing else is left to learn from: is it there when a prediction is needed?",)
+    return (
+        f"{seem} and {'are' if several else 'is'} left out; to learn from {'them' if several else 'it'} "
+        f"nevertheless, {request.hint(keep=(*request.keep, *leaks))}",
+    )
 
 
 def _column(name: str, content: Content, role: Role, why: str) -> Column:
@@ -114,7 +166,7 @@ def _column(name: str, content: Content, role: Role, why: str) -> Column:
         kind=content.kind,
         missing=content.missing,
         distinct=content.distinct,
-        why=why,
+        why=" ".join(why.split()),  # a value may hold a line break, and this becomes a comment
         date_format=content.date_format,
     )
 
@@ -148,80 +200,11 @@ def _check_features(roles: Roles, request: Request) -> None:
     if not inputs:
         raise DataError(
             f"'{request.data}' has no column left to learn '{roles.target.name}' from",
-            hint="use a file with more columns, or fewer columns after --drop",
+            hint="use a file with more columns, or fewer columns after --drop"
+            if request.drop
+            else "use a file with more columns, or name some of these after --keep",
             context=tuple(f"{column.name}: {column.why}" for column in roles.columns),
         )
-
-
-def _assign_time(
-    frame: pd.DataFrame,
-    contents: Mapping[str, Content],
-    request: Request,
-    target: Target,
-    assigned: dict[str, tuple[Role, str]],
-) -> tuple[str, ...]:
-    """Take the time column that was asked for, else the only date column that rows can be split by."""
-    labels = frame[target.name] if target.task == "classification" else None
-    if request.time is not None:
-        problem = problem_with_time(_times(frame, request.time, contents), labels)
-        if problem is not None:
-            raise DataError(f"column '{request.time}' {problem}", hint=request.hint(time=None))
-        assigned[request.time] = ("time", "given by --time; the rows are split by it")
-        return ()
-    dates = [
-        name
-        for name, content in contents.items()
-        if content.kind == "date" and name not in assigned and name != request.key and not _BIRTH.search(name)
-    ]
-    if len(dates) > 1:
-        names = ", ".join(f"'{name}'" for name in dates)
-        return (f"several columns hold dates ({names}); name one after --time to split the rows by it",)
-    for name in dates:
-        problem = problem_with_time(_times(frame, name, contents), labels)
-        if problem is not None:
-            return (f"rows are not split by time: '{name}' {problem}",)
-        assigned[name] = ("time", f"the only column of {contents[name].note}; the rows are split by it")
-    return ()
-
-
-def _times(frame: pd.DataFrame, name: str, contents: Mapping[str, Content]) -> pd.Series | None:
-    return as_times(frame[name], contents[name].kind, contents[name].date_format)
-
-
-def _assign_key(
-    frame: pd.DataFrame,
-    contents: Mapping[str, Content],
-    request: Request,
-    assigned: dict[str, tuple[Role, str]],
-) -> tuple[str, ...]:
-    """Take the key that was asked for, else the best identifier; other identifiers are left out."""
-    if request.key is not None:
-        assigned[request.key] = ("key", "given by --key")
-        if (repeated := int(frame[request.key].duplicated().sum())) > 0:
-            return (f"key '{request.key}' repeats in {repeated} rows; these stay together in the split",)
-        return ()
-    identifiers = [
-        name
-        for name in contents
-        if name not in assigned and _is_identifier(name, frame[name], contents[name])
-    ]
-    identifiers.sort(key=lambda name: not _named_like(name, _KEY_WORDS))
-    for place, name in enumerate(identifiers):
-        assigned[name] = (
-            ("dropped", "another identifier") if place else ("key", "an identifier: no value twice")
-        )
-    return ()
-
-
-def _is_identifier(name: str, column: pd.Series, content: Content) -> bool:
-    if content.distinct < len(column) or _ROW_NUMBER.fullmatch(name):
-        return False
-    if content.kind == "text":
-        return not column.astype(str).str.contains(r"\s").mean() > 0.1 or _named_like(name, _NUMBERING_WORDS)
-    if not pd.api.types.is_integer_dtype(column.dtype):
-        return False
-    consecutive = int(column.max()) - int(column.min()) + 1 == len(column) and column.is_monotonic_increasing
-    return bool(consecutive) or _named_like(name, _NUMBERING_WORDS)
 
 
 def _feature_or_dropped(name: str, column: pd.Series, content: Content) -> tuple[Role, str]:
@@ -233,9 +216,11 @@ def _feature_or_dropped(name: str, column: pd.Series, content: Content) -> tuple
             return "dropped", f"constant: {content.note}"
         case "unsupported":
             return "dropped", "values that are neither numbers, text nor dates"
-    if _ROW_NUMBER.fullmatch(name) and distinct == rows:
+    if ROW_NUMBER.fullmatch(name) and distinct == rows:
         return "dropped", "row numbers"
-    if _named_like(name, _KEY_WORDS) and distinct > max(_MANY_VALUES, rows / 20) and content.kind != "date":
+    if (what := personal_data(name, column, content)) is not None:
+        return "dropped", f"personal data: {what}"
+    if named_like(name, KEY_WORDS) and distinct > max(_MANY_VALUES, rows / 20) and content.kind != "date":
         return "dropped", f"an identifier that repeats: {distinct} values"
     if content.kind != "text":
         return "feature", content.note
@@ -244,12 +229,6 @@ def _feature_or_dropped(name: str, column: pd.Series, content: Content) -> tuple
     if distinct > _MANY_VALUES and present(column).astype(str).str.len().mean() > _LONG_TEXT:
         return "dropped", "free text"
     return "feature", f"text, {distinct} values"
-
-
-def _named_like(name: str, words: frozenset[str]) -> bool:
-    """Whether a name ends like an identifier: `customerID`, `order_id`, `Id`."""
-    parts = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
-    return bool(parts) and parts[-1].lower() in words
 
 
 def _letters(name: str) -> str:
