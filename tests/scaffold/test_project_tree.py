@@ -36,7 +36,7 @@ data/raw/.gitkeep
 data/raw/customers.csv
 mlx.yaml
 models/.gitkeep
-notebooks/.gitkeep
+notebooks/1.0-{author}-initial-data-exploration.ipynb
 params.yaml
 pyproject.toml
 references/data_dictionary.md
@@ -122,7 +122,7 @@ def request_(tmp_dir: TmpDir) -> Request:
 def test_the_tree(request_: Request) -> None:
     made = scaffold(request_)
     files = sorted(path.relative_to(made.root).as_posix() for path in made.root.rglob("*") if path.is_file())
-    assert "\n".join(files) + "\n" == TREE
+    assert "\n".join(files) + "\n" == TREE.replace("{author}", made.answers.author)
     assert (made.root / "mlx.yaml").read_text() == MLX_YAML
     assert (made.root / "params.yaml").read_text() == PARAMS_YAML
     assert (made.raw_path, made.new_rows_path) == (

@@ -37,6 +37,7 @@ class Answers:
     """What the templates are filled in with.
 
     Attributes:
+        author: who made the project, in names of notebooks.
         dataset: the data set's name in file names and function parameters.
         raw_path: the raw data, relative to the project's root; likewise `new_rows_path`.
         labels: the classes, the most frequent first; empty for regression.
@@ -52,6 +53,7 @@ class Answers:
 
     project: str
     package: str
+    author: str
     task: Task
     target: str
     positive: Label | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import keyword
 import re
 import sys
@@ -77,3 +78,12 @@ def _is_installed_library(package: str) -> bool:
     folders = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
     spec = PathFinder.find_spec(package, folders)
     return spec is not None and spec.origin is not None
+
+
+def author() -> str:
+    """Return the login name of the user as it can stand in a file's name."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # a container may run as a user whom it has no name for
+        name = ""
+    return re.sub(r"[^a-z0-9]+", "", name.lower()) or "me"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mlxkit.errors import ToolError, UsageError
 from mlxkit.scaffold.answers import Answers, first_gate, first_model
 from mlxkit.scaffold.hold_out import as_times, choose_cutoff, hold_out_newest, hold_out_random
-from mlxkit.scaffold.names import dataset_name, package_name, problem_with_name, suggest_name
+from mlxkit.scaffold.names import author, dataset_name, package_name, problem_with_name, suggest_name
 from mlxkit.scaffold.raw_rows import divide_rows, gzipped
 from mlxkit.scaffold.reading import DataFile, read_data
 from mlxkit.scaffold.render import find_template, render
@@ -162,6 +162,7 @@ def _answers(
     return Answers(
         project=name,
         package=package_name(name),
+        author=author(),
         task=target.task,
         target=target.name,
         positive=target.positive,

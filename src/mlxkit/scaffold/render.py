@@ -14,6 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from mlxkit.errors import UsageError
 from mlxkit.project.models import CONFIG_FILE
 from mlxkit.project.suggestions import closest
+from mlxkit.scaffold.notebook import notebook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,8 +53,10 @@ def render(template: Path, folder: Path, values: Mapping[str, Any]) -> None:
         if source.is_dir():
             goal.mkdir(parents=True, exist_ok=True)
         elif source.suffix == _SUFFIX:
-            text = environment.from_string(source.read_text(encoding="utf-8")).render(values)
-            goal.write_text(text.strip("\n") + "\n", encoding="utf-8")
+            text = (
+                environment.from_string(source.read_text(encoding="utf-8")).render(values).strip("\n") + "\n"
+            )
+            goal.write_text(notebook(text) if goal.suffix == ".ipynb" else text, encoding="utf-8")
             shutil.copymode(source, goal)
         else:
             shutil.copy(source, goal)

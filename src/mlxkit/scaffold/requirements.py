@@ -26,6 +26,7 @@ class Requirements:
         "scikit-learn>=1.6",
     )
     dev: tuple[str, ...] = (
+        "ipykernel>=6.29",
         "mypy==2.4.1",
         "pandas-stubs==3.1.0.261029",
         "pre-commit>=4.5",
