@@ -139,7 +139,9 @@ def _tracked(root: Path, dvc_file: str, path: str) -> Tracked | None:
         imported = bool(data.get("deps"))
         frozen = not imported or data.get("frozen") is True
         known = data.keys() <= (_IMPORT_KEYS if imported else _DATA_FILE_KEYS)
-        known = known and all(out.keys() <= _DATA_KEYS for out in outs.values())
+        known = known and all(
+            out.keys() <= _DATA_KEYS and out.get("hash", "md5") == "md5" for out in outs.values()
+        )
         plain = known and frozen and _is_plain(out, _DATA_KEYS)
         return Tracked(dvc_file, str(place), str(out.get("md5") or ""), plain, known and frozen, imported)
     except (FileNotFoundError, NotADirectoryError):
