@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -269,3 +272,41 @@ def test_processes_are_told_apart() -> None:
     done = subprocess.Popen([sys.executable, "-c", ""])
     done.wait()
     assert not process.is_alive(process.Process(mine.host, done.pid, mine.started))
+
+
+def in_a_container(code: str) -> str:
+    """Run Python where processes are numbered anew, under the same host name, and return what it prints."""
+    command = ["unshare", "--map-root-user", "--pid", "--fork", "--mount-proc", sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode and "unshare" in done.stderr:
+        pytest.skip("this machine lets nobody number processes anew")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="namespaces are of Linux")
+def test_what_runs_in_another_container_of_the_same_name_is_not_judged() -> None:
+    read = "import json; from mlxkit.adapters import process;"
+    there = in_a_container(f"{read} print(json.dumps(vars(process.this_process())))")
+    theirs, mine = process.Process(**json.loads(there)), process.this_process()
+    assert (theirs.host, theirs.pid) == (mine.host, 1)
+    assert process.is_alive(theirs)
+    judged = f"{read} print(process.is_alive(process.Process(**{vars(mine)})))"
+    assert in_a_container(judged) == "True\n"
+    old = dataclasses.replace(mine, namespace="")
+    assert process.is_alive(old)
+    assert not process.is_alive(dataclasses.replace(old, started="another start"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/ns/pid").is_symlink(), reason="namespaces are of Linux")
+def test_a_reboot_ends_what_ran_on_the_machine_and_not_in_a_container(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mine = process.this_process()
+    (tmp_path / "boot").write_text("another boot")
+    monkeypatch.setattr(process, "_FIRST_NAMESPACE", str(Path("/proc/self/ns/pid").readlink()))
+    on_the_machine = process.this_process()
+    monkeypatch.setattr(process, "_BOOT", str(tmp_path / "boot"))
+    assert not process.is_alive(on_the_machine)
+    monkeypatch.setattr(process, "_FIRST_NAMESPACE", "pid:[1]")
+    assert process.is_alive(dataclasses.replace(mine, namespace="a boot/pid:[2]"))

@@ -34,7 +34,7 @@ COMPLETES = "mlx.completes"
 MODEL = "mlx.model"
 SECONDS, MEMORY = "seconds/", "max_memory_mb/"
 
-_PID, _HOST, _STARTED = "mlx.pid", "mlx.host", "mlx.process"
+_PID, _HOST, _STARTED, _NAMESPACE = "mlx.pid", "mlx.host", "mlx.process", "mlx.pid_namespace"
 _MAX_PARAM, _MAX_TAG, _MAX_KEY = 6000, 8000, 250
 
 
@@ -260,6 +260,7 @@ def _standard_tags(owner: Process | None) -> dict[str, str]:
         _HOST: process.host,
         _PID: str(process.pid),
         _STARTED: process.started,
+        _NAMESPACE: process.namespace,
     }
 
 
@@ -272,7 +273,8 @@ def user_name() -> str:
 
 
 def _owner(tags: Mapping[str, str]) -> Process:
-    return Process(tags.get(_HOST, ""), int(tags[_PID]), tags.get(_STARTED, ""))
+    started, namespace = tags.get(_STARTED, ""), tags.get(_NAMESPACE, "")
+    return Process(tags.get(_HOST, ""), int(tags[_PID]), started, namespace)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
