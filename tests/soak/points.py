@@ -117,7 +117,7 @@ POINTS: tuple[Point, ...] = (
     Point("fork a keeper", "mlxkit.targets.template:Template._start", (RAW,), passages=4),
     Point("keep", "mlxkit.targets.worker:keep", (RAW, MODEL), ("before",), passages=2),
     Point("watch", "mlxkit.targets.worker:_Watch.until_it_ends", (RAW, MODEL), passages=2),
-    Point("end the group", "mlxkit.targets.worker:_end", (RAW, MODEL), passages=2),
+    Point("end the group", "mlxkit.targets.process_tree:end", (RAW, MODEL), passages=2),
     # a stage's process
     Point("run a job", "mlxkit.targets.worker:_run", (RAW, MODEL), ("before",), passages=3),
     Point("remove outputs", "mlxkit.pipeline.execute:remove_outputs", (RAW, MODEL), passages=2),
