@@ -227,6 +227,34 @@ def test_an_unknown_run(store: Store, experiment: str, which: str) -> None:
     assert raised.value.hint == "run `mlx runs`"
 
 
+SAME = {
+    "changed characters": ({"a:b": 1, "a#b": 2}, {"a_b": "2", "a_b_07d94a06": "1"}),
+    "an unchanged name": ({"a:b": 1, "a_b": 2}, {"a_b": "2", "a_b_07d94a06": "1"}),
+    "a dot": ({"a.b": 1, "a": {"b": 2}}, {"a.b": "2", "a.b_68a4364b": "1"}),
+    "long ones": ({"x" * 260: 1, "x" * 250: 2}, {"x" * 250: "2", "x" * 241 + "_c0d656dc": "1"}),
+    "slashes": ({"a//b": 1, "/a/b": 2, "a/b": 3}, {"a/b": "3", "a/b_66f6f27c": "2", "a/b_e140c6f4": "1"}),
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), SAME.values(), ids=SAME)
+def test_names_that_are_the_same_to_mlflow_are_all_recorded(
+    store: Store, experiment: str, given: dict[str, Any], expected: dict[str, str]
+) -> None:
+    for values in (given, dict(reversed(given.items()))):
+        run_id = opened(store, experiment, params=values)
+        mlflow_tracking.log_metrics(store, run_id, values)
+        data = entity(store, run_id).data
+        assert data.params == expected
+        assert data.metrics == {name: float(value) for name, value in data.params.items()}
+
+
+@pytest.mark.parametrize(
+    "key", ["..", "../a", "..a", ".", "", "/", "a/../b", "a/./b", "a/", "x" * 249 + "/y"]
+)
+def test_every_name_is_taken(store: Store, experiment: str, key: str) -> None:
+    assert list(entity(store, opened(store, experiment, params={key: 1})).data.params.values()) == ["1"]
+
+
 def test_a_deleted_run_is_unknown(store: Store, experiment: str) -> None:
     run_id = opened(store, experiment)
     with mlflow_store.talking(store, "delete"):

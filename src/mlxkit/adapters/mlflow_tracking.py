@@ -6,20 +6,21 @@ import getpass
 import json
 import math
 import os
-import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlxkit.adapters import mlflow_store
 from mlxkit.adapters.mlflow_model import MLMODEL, read_mlmodel, write_mlmodel
+from mlxkit.adapters.mlflow_names import name_of, named
 from mlxkit.adapters.mlflow_store import Store, connect, talking
 from mlxkit.adapters.process import Process, is_alive, this_process
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
@@ -35,7 +36,7 @@ MODEL = "mlx.model"
 SECONDS, MEMORY = "seconds/", "max_memory_mb/"
 
 _PID, _HOST, _STARTED, _NAMESPACE = "mlx.pid", "mlx.host", "mlx.process", "mlx.pid_namespace"
-_MAX_PARAM, _MAX_TAG, _MAX_KEY = 6000, 8000, 250
+_MAX_PARAM, _MAX_TAG = 6000, 8000
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def open_run(
     `params` holds the groups of params.yaml; nested keys are joined by dots. Texts that are too long
     for MLflow are cut.
     """
-    flat = {_key(key): _cut(value, _MAX_PARAM) for key, value in _flat(params)}
+    flat = {name: _cut(value, _MAX_PARAM) for name, value in named(params).items()}
     with talking(store, "record the run in MLflow"):
         from mlflow.entities import Param
 
@@ -114,7 +115,7 @@ def close_run(
     Nested metrics become `baseline.roc_auc`, and belong to the model too; what a stage took becomes
     `seconds/STAGE` and `max_memory_mb/STAGE`. `tags` come last: they say that all of it is there.
     """
-    values = dict(_numbers(metrics or {}))
+    values = _numbers(metrics or {})
     with talking(store, f"record the run '{run_id}' in MLflow"):
         client = connect(store)
         _log_metrics(client, run_id, values, model_id)
@@ -141,7 +142,7 @@ def log_model(store: Store, run_id: str, directory: Path, *, name: str | None = 
 def log_metrics(store: Store, run_id: str, metrics: Mapping[str, Any]) -> None:
     """Add metrics to a run."""
     with talking(store, f"record metrics of the run '{run_id}' in MLflow"):
-        _log_metrics(connect(store), run_id, dict(_numbers(metrics)), None)
+        _log_metrics(connect(store), run_id, _numbers(metrics), None)
 
 
 def set_tags(store: Store, run_id: str, tags: Mapping[str, str]) -> None:
@@ -277,34 +278,23 @@ def _owner(tags: Mapping[str, str]) -> Process:
     return Process(tags.get(_HOST, ""), int(tags[_PID]), started, namespace)
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def _numbers(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    for key, value in _flat(metrics):
-        if isinstance(value, int | float) and math.isfinite(value):
-            yield _key(key), float(value)
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    return {
+        name: float(value)
+        for name, value in named(metrics).items()
+        if isinstance(value, int | float) and math.isfinite(value)
+    }
 
 
 def _used(stages: Mapping[str, StageUse]) -> Iterator[tuple[str, float]]:
     for name, use in stages.items():
-        yield _key(f"{SECONDS}{name}"), use.seconds
+        yield name_of(f"{SECONDS}{name}"), use.seconds
         if use.max_memory:
-            yield _key(f"{MEMORY}{name}"), round(use.max_memory / 2**20, 1)
+            yield name_of(f"{MEMORY}{name}"), round(use.max_memory / 2**20, 1)
 
 
 def _tags(tags: Mapping[str, str]) -> dict[str, str]:
-    return {_key(key): _cut(value, _MAX_TAG) for key, value in tags.items()}
-
-
-def _key(key: str) -> str:
-    """Return a name that MLflow takes: no characters but letters, digits and `_-. /`."""
-    return re.sub(r"[^\w\-. /]", "_", key).strip("/")[:_MAX_KEY]
+    return {name_of(key): _cut(value, _MAX_TAG) for key, value in tags.items()}
 
 
 def _cut(value: object, length: int) -> str:
