@@ -17,6 +17,7 @@ from pandas import DataFrame
 from sklearn.linear_model import LinearRegression
 
 from mlxkit.adapters import mlflow_model, mlflow_runs, mlflow_store, mlflow_tracking, process
+from mlxkit.adapters.mlflow_logged_model import log_model
 from mlxkit.adapters.mlflow_store import Store, resolve
 from mlxkit.adapters.mlflow_tracking import (
     COMMIT,
@@ -25,7 +26,6 @@ from mlxkit.adapters.mlflow_tracking import (
     DatasetInput,
     StageUse,
     close_run,
-    log_model,
     open_run,
 )
 from mlxkit.errors import UsageError

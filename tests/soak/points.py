@@ -140,7 +140,7 @@ POINTS: tuple[Point, ...] = (
     Point("create_run", f"{_MLFLOW}.create_run", (MODEL,)),
     Point("log_inputs", f"{_MLFLOW}.log_inputs", (MODEL,)),
     Point("log_batch", f"{_MLFLOW}.log_batch", (MODEL,), passages=3),
-    Point("log_model", f"{_TRACKING}:log_model", (MODEL,)),
+    Point("log_model", "mlxkit.adapters.mlflow_logged_model:log_model", (MODEL,)),
     Point("close_run", f"{_TRACKING}:close_run", (MODEL,)),
     Point("create_logged_model", f"{_MLFLOW}.create_logged_model", (MODEL,)),
     Point("log_model_artifacts", f"{_MLFLOW}.log_model_artifacts", (MODEL,)),
