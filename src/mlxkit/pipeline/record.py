@@ -127,18 +127,7 @@ class Recorder:
         gone = self.store.database is not None and not self.store.database.exists()
         if self.run_id is None and _is_recorded(key, marker.get("key")) and not gone:
             return str(marker["run_id"])
-        lock = self._project.root / LOCK_FILE
-        request = {
-            "metrics": dict(metrics),
-            "artifacts": [str(lock)] if lock.is_file() else [],
-            "texts": self._texts_now() if self._texts is None else self._texts,
-            "stages": {
-                r.name: {"seconds": round(r.seconds, 3), "max_memory": r.max_memory}
-                for r in results.values()
-                if r.status == "ran"
-            },
-            "status": "FINISHED" if trained else "KILLED" if _interrupted(error) else "FAILED",
-        }
+        request = self._made(results, metrics, trained, error)
         try:
             if self.run_id is not None:
                 self._close(request, staleness, trained)
@@ -153,6 +142,27 @@ class Recorder:
         with suppress(OSError):  # without it, the next run asks MLflow
             write_atomically(self._marker, json.dumps({"key": key, "run_id": self.run_id}).encode())
         return self.run_id
+
+    def _made(
+        self,
+        results: Mapping[str, StageResult],
+        metrics: Mapping[str, Any],
+        trained: bool,
+        error: MlxError | None,
+    ) -> dict[str, Any]:
+        """Say what the run's record gets beside the model, and its final status."""
+        lock = self._project.root / LOCK_FILE
+        return {
+            "metrics": dict(metrics),
+            "artifacts": [str(lock)] if lock.is_file() else [],
+            "texts": self._texts_now() if self._texts is None else self._texts,
+            "stages": {
+                r.name: {"seconds": round(r.seconds, 3), "max_memory": r.max_memory}
+                for r in results.values()
+                if r.status == "ran"
+            },
+            "status": "FINISHED" if trained else "KILLED" if _interrupted(error) else "FAILED",
+        }
 
     def _finish_opening(self) -> None:
         """Wait for a run that is being created, though its training may not have begun: it must be closed."""

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.adapters import mlflow_copy, mlflow_runs, mlflow_store, mlflow_tracking
+from mlxkit.adapters import mlflow_copy, mlflow_logged_model, mlflow_runs, mlflow_store, mlflow_tracking
 from mlxkit.adapters.mlflow_tracking import DatasetInput, StageUse
 from mlxkit.adapters.process import Process
 from mlxkit.errors import MlxError, of_the_machine
@@ -66,7 +66,7 @@ def _create(store: Store, request: Mapping[str, Any], tags: Mapping[str, str]) -
 
 
 def _log_model(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
-    model_id = mlflow_tracking.log_model(store, request["run_id"], Path(request["model"]))
+    model_id = mlflow_logged_model.log_model(store, request["run_id"], Path(request["model"]))
     return {"model_id": model_id, "model_hash": request["model_hash"]}
 
 
