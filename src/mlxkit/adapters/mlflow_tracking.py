@@ -133,6 +133,14 @@ def log_metrics(store: Store, run_id: str, metrics: Mapping[str, Any]) -> None:
         _log_metrics(connect(store), run_id, _numbers(metrics), None)
 
 
+def log_artifacts(store: Store, run_id: str, paths: Sequence[Path]) -> None:
+    """Add files to a run, in place of those of the same name."""
+    with talking(store, f"add files to the run '{run_id}' in MLflow"):
+        client = connect(store)
+        for path in paths:
+            client.log_artifact(run_id, str(path))
+
+
 def set_tags(store: Store, run_id: str, tags: Mapping[str, str]) -> None:
     """Set tags of a run; values beyond 8000 characters are cut."""
     with talking(store, f"tag the run '{run_id}' in MLflow"):

@@ -96,7 +96,11 @@ def _precision_recall(scorer: ClassificationScorer, code: int, label: str) -> Cu
     assert scorer.scores is not None
     precision, recall, _ = precision_recall_curve(scorer.truth == code, scorer.scores[:, code])
     area = float(-np.sum(np.diff(recall) * precision[:-1]))
-    return Curve(label, *_thinned(recall[::-1], precision[::-1]), area)
+    # The area counts the first hits from recall 0 on; before them, precision jumps with every row.
+    known = recall > 0
+    recall, precision = recall[known][::-1], precision[known][::-1]
+    recall, precision = np.append(0.0, recall), np.append(precision[0], precision)
+    return Curve(label, *_thinned(recall, precision), area)
 
 
 def _thinned(x: Floats, y: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:

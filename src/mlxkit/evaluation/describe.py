@@ -11,6 +11,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from mlxkit.errors import MlxError
 from mlxkit.evaluation.asking import Asked
@@ -88,7 +89,9 @@ def describe(subject: Subject) -> Evaluation:
     Raises:
         DataError: nothing can be scored; see `score`.
     """
-    return _Description(subject).evaluation()
+    # One thread: the calls are many and small, and beside other work threads wait for each other.
+    with threadpool_limits(limits=1):
+        return _Description(subject).evaluation()
 
 
 class _Description:

@@ -6,18 +6,13 @@ file. Only the standard library is needed to read it.
 
 from __future__ import annotations
 
-import json
-import math
-import types
-import typing
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
-from typing import Any, Literal
+from collections.abc import Mapping  # noqa: TC003 - `facts_json` reads the annotations
+from dataclasses import dataclass
+from typing import Literal
 
 VERSION = 1
 """Version of the file's schema."""
 CONFIDENCE = 0.95
-_DIGITS = 6
 
 Task = Literal["classification", "regression"]
 Direction = Literal["higher", "lower"]
@@ -359,68 +354,35 @@ class Evaluation:
         """Return a metric by its name, or None."""
         return next((metric for metric in self.metrics if metric.name == name), None)
 
-    def to_json(self) -> str:
-        """Write the facts; numbers have six significant digits, and none is infinite."""
-        return json.dumps(_plain(asdict(self)), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
-    @classmethod
-    def from_json(cls, text: str) -> Evaluation:
-        """Read what `to_json` wrote.
+@dataclass(frozen=True)
+class ChampionMetric:
+    """One metric of the champion; `gain` is by how much the model is better, and positive is better."""
 
-        Raises:
-            ValueError: it is no evaluation, or of another version.
-        """
-        data = json.loads(text)
-        if not isinstance(data, dict) or data.get("version") != VERSION:
-            raise ValueError("not an evaluation that this mlx reads")
-        try:
-            found: Evaluation = _read(cls, data)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"not a whole evaluation: {error}") from error
-        return found
+    name: str
+    value: float
+    gain: Estimate
 
 
-def _plain(value: Any) -> Any:
-    match value:
-        case bool() | None:
-            return value
-        case float():
-            return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
-        case dict():
-            return {str(key): _plain(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-    return value
+@dataclass(frozen=True)
+class ChampionFacts:
+    """What an environment's champion does on the test rows, at the moment of an evaluation.
 
+    Attributes:
+        evaluation: md5 of the facts of the model that it is compared with.
+        same: whether this model is the champion itself.
+        seen: share of the test rows that the champion was trained on; None where it does not tell.
+        problem: why it could not be compared; None when it was.
+    """
 
-def read_fact(kind: Any, text: str) -> Any:
-    """Read one dataclass of facts from JSON; raises ValueError where it is none."""
-    try:
-        return _read(kind, json.loads(text))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"not a {kind.__name__}: {error}") from error
+    evaluation: str
+    environment: str
+    version: str
+    same: bool = False
+    metrics: tuple[ChampionMetric, ...] = ()
+    seen: float | None = None
+    problem: str | None = None
 
-
-def write_fact(fact: Any) -> str:
-    """Write one dataclass of facts as JSON."""
-    return json.dumps(_plain(asdict(fact)), ensure_ascii=False, allow_nan=False)
-
-
-def _read(kind: Any, value: Any) -> Any:
-    """Build a value of an annotated type from plain JSON."""
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if value is None or kind is Any or origin is Literal:
-        return value
-    if origin in (types.UnionType, typing.Union):
-        return _read(next(one for one in inner if one is not type(None)), value)
-    if origin is tuple:
-        if len(inner) == 2 and inner[1] is Ellipsis:
-            return tuple(_read(inner[0], item) for item in value)
-        return tuple(_read(one, item) for one, item in zip(inner, value, strict=True))
-    if origin in (dict, Mapping):
-        return {key: _read(inner[1], item) for key, item in value.items()}
-    if is_dataclass(kind):
-        types_of = typing.get_type_hints(kind)
-        given = {field.name: value[field.name] for field in fields(kind) if field.name in value}
-        return kind(**{name: _read(types_of[name], item) for name, item in given.items()})  # type: ignore[operator]
-    return float(value) if kind is float else value
+    def metric(self, name: str) -> ChampionMetric | None:
+        """Return a metric by its name, or None."""
+        return next((metric for metric in self.metrics if metric.name == name), None)

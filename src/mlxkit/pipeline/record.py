@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mlxkit.adapters import git, mlflow_store
 from mlxkit.adapters.process import this_process
 from mlxkit.errors import MlxError, ToolError
+from mlxkit.pipeline.evaluation_report import report_files
 from mlxkit.pipeline.lockfile import LOCK_FILE
 from mlxkit.pipeline.record_steps import Steps
 from mlxkit.project.environments import sharing_store, tracking_uri
@@ -23,7 +24,7 @@ from mlxkit.project.models import CONFIG_FILE, PARAMS_FILE, Environment, Project
 from mlxkit.project.variables import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mlxkit.pipeline.run_result import StageResult
     from mlxkit.pipeline.staleness import Staleness
@@ -105,6 +106,28 @@ class Recorder:
             self._model_asked = True
             self._ask("log_model", {"run_id": self.run_id, **self._model(staleness)})
 
+    def ask_champion(self) -> None:
+        """Begin to look for the environment's champion, beside the stage that evaluates."""
+        self._ask("champion", {"environment": self._environment.name})
+
+    def champion(self) -> Mapping[str, Any] | None:
+        """Return what was asked for: version, run and files of the champion; None where there is none."""
+        try:
+            found = self._steps.answer("champion")
+        except ToolError:
+            return None
+        return found if found["version"] is not None else None
+
+    def attach(self, files: Sequence[Path]) -> None:
+        """Add files to the run that was recorded.
+
+        Raises:
+            ToolError: the store does not take them.
+        """
+        if self.run_id is not None and self._away is None:
+            self._ask("attach", {"run_id": self.run_id, "reports": [str(path) for path in files]})
+            self._steps.answer("attach")
+
     def close(
         self,
         results: Mapping[str, StageResult],
@@ -155,6 +178,7 @@ class Recorder:
         return {
             "metrics": dict(metrics),
             "artifacts": [str(lock)] if lock.is_file() else [],
+            "reports": [str(path) for path in report_files(self._project)] if metrics else [],
             "texts": self._texts_now() if self._texts is None else self._texts,
             "stages": {
                 r.name: {"seconds": round(r.seconds, 3), "max_memory": r.max_memory}
