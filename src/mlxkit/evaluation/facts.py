@@ -237,14 +237,6 @@ class Importance:
 
 
 @dataclass(frozen=True)
-class Influence:
-    """Mean absolute SHAP value of a column."""
-
-    column: str
-    value: float
-
-
-@dataclass(frozen=True)
 class Dependence:
     """The mean prediction when a column is set to each of some values for all rows.
 
@@ -280,8 +272,6 @@ class Questions:
     repeats: int
     dependence_rows: int
     asked: int
-    influence: tuple[Influence, ...] = ()
-    influence_rows: int = 0
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def weak_slices(
 ) -> WeakSlices | None:
     """Search the slices of `columns` for those whose mean error is higher beyond chance.
 
-    Pairs are made of the first eight columns. Returns None where there are too few rows for two slices.
+    Pairs are made of the first eight columns. Returns None where no slice has enough rows.
     """
     generator = np.random.default_rng(seed)
     if len(rows) > _MOST_ROWS:
@@ -64,7 +64,9 @@ def weak_slices(
         return None
     candidates = list(_candidates(rows, columns, least))
     searched = WeakSlices(measure, len(candidates), len(rows), SHUFFLES, least)
-    if not candidates or errors.min() == errors.max():
+    if not candidates:
+        return None
+    if errors.min() == errors.max():
         return searched
     inside = np.array([candidate.inside for candidate in candidates], dtype=np.float32)
     excess, chance = _excesses(inside, errors, generator)

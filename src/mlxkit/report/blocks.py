@@ -18,9 +18,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Note:
-    """A remark on method or limits, set smaller."""
+    """A remark on method or limits, set smaller; `of_chart` explains a drawing, which Markdown has not."""
 
     text: str
+    of_chart: bool = False
 
 
 @dataclass(frozen=True)

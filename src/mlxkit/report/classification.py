@@ -59,7 +59,7 @@ def _cell(value: int, total: int, *, right: bool) -> str | Html:
 def _thresholds(found: Evaluation, facts: Thresholds) -> Section:
     costs = facts.costs
     headers = ["Flag from", "Flagged", f"Are {found.positive}", "Precision", "Recall"]
-    headers += ["Cost", "Cost per 100 rows"] if costs else []
+    headers += ["Cost", "Per 100 rows"] if costs else []
     lines = tuple(_threshold(row, found.labelled, with_cost=costs is not None) for row in facts.table)
     default = facts.at_default
     marked = facts.at_advised if facts.at_advised is not None else default
@@ -99,7 +99,7 @@ def _thresholds(found: Evaluation, facts: Thresholds) -> Section:
 
 def _threshold(row: Threshold, total: int, *, with_cost: bool) -> tuple[str, ...]:
     line = [
-        f"{row.threshold:.4g}",
+        number(row.threshold),
         count(row.flagged),
         count(row.hits),
         NONE if row.precision is None else number(row.precision),
@@ -158,7 +158,7 @@ def _scores(found: Evaluation, facts: ClassificationFacts) -> Section:
         what = f"that are {found.positive}" if binary else "that are right"
         figures.append(
             Figure(
-                "Calibration",
+                "Calibration" if binary else "Calibration of the predicted class",
                 calibration(
                     facts.calibration,
                     x="predicted probability",
@@ -198,7 +198,7 @@ def _scores(found: Evaluation, facts: ClassificationFacts) -> Section:
             "what it says."
         )
     if binary and figures and default is not None:
-        blocks.insert(1, Note("Dot on a curve: flagging from 0.5 on."))
+        blocks.insert(1, Note("Dot on a curve: flagging from 0.5 on.", of_chart=True))
     return Section("scores", "What are its probabilities worth?", said, tuple(blocks))
 
 

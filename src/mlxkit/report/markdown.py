@@ -44,7 +44,7 @@ def _section(section: Section) -> list[str]:
         match block:
             case Table():
                 lines += ["", *_table(block)]
-            case Text(text) | Note(text):
+            case Text(text) | Note(text, of_chart=False):
                 lines += ["", _escaped(text)]
     return lines
 
@@ -61,7 +61,7 @@ def _table(table: Table) -> list[str]:
 
 def _cell(cell: str | Html) -> str:
     if isinstance(cell, Html):
-        return re.sub(r"<[^>]+>", "", cell)
+        return re.sub(r"<[^>]+>", "", re.sub(r"<small> ?(.*?)</small>", r" (\1)", cell))
     return _escaped(cell)
 
 

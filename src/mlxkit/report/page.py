@@ -97,7 +97,7 @@ def _block(block: Block) -> Html:
     match block:
         case Text(text):
             return tag("p", text)
-        case Note(text):
+        case Note(text=text):
             return tag("p", text, class_="note")
         case Table():
             return _table(block)
@@ -113,6 +113,8 @@ def _figure(figure: Figure) -> Html:
 
 def _table(table: Table) -> Html:
     def kind(i: int) -> str | None:
+        if not table.headers[i]:
+            return "drawing"
         return "number" if i in table.right else None
 
     head = tag(

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from mlxkit.report.html import Html
 
 _SHOWN_COLUMNS = 12
+_READING = (
+    "Dot: the model, with its interval. Grey tick: guessing, which knows the labels of the "
+    "training rows alone."
+)
 
 
 def metrics_section(found: Evaluation, champion: ChampionFacts | None) -> Section:
@@ -58,24 +62,20 @@ def metrics_section(found: Evaluation, champion: ChampionFacts | None) -> Sectio
     empty = [""] * (len(headers) - 2)
     lines += [(name, number(value), *empty) for name, value in found.own.items()]
     said = (
-        f"All metrics on {rows(found.labelled)}, each with the range in which it would lie for other "
-        "such rows."
+        f"On {rows(found.labelled)}. An interval says how far chance in the choice of these rows can move "
+        "a number; "
+        "\N{DOWNWARDS ARROW}: lower is better."
     )
-    notes: list[Block] = [Note(_reading(compared))]
+    notes: list[Block] = [
+        Note(_READING if not compared else f"{_READING} Blue tick: the champion.", of_chart=True)
+    ]
+    if compared:
+        notes.append(Note("A difference above zero favours this model; * beyond chance."))
+
     if found.own:
         notes.append(Note(f"{listed(list(found.own))}: of the project's own function, without an interval."))
     table = Table(tuple(headers), tuple(lines), "Metrics of the model", frozenset({1, 4, 5, 6}))
     return Section("metrics", "All metrics", said, (table, *notes))
-
-
-def _reading(compared: bool) -> str:
-    drawn = (
-        "Dot: the model; bar: its interval; grey tick: guessing, which knows the labels of the "
-        "training rows alone"
-    )
-    if compared:
-        drawn += "; blue tick: the champion. A difference above zero favours this model; * beyond chance"
-    return f"{drawn}. ↓ lower is better."
 
 
 def groups_section(found: Evaluation) -> Section | None:
@@ -190,10 +190,6 @@ def columns_section(found: Evaluation) -> Section | None:
     if asked is None:
         return None
     blocks: list[Block] = [_importance(asked)] if asked.measured is not None else []
-    if asked.influence:
-        lines = tuple((i.column, number(i.value)) for i in asked.influence[:_SHOWN_COLUMNS])
-        headers = ("Column", "Mean |SHAP|")
-        blocks.append(Table(headers, lines, f"SHAP values on {rows(asked.influence_rows)}", frozenset({1})))
     if asked.dependence:
         blocks.append(_dependence(found, asked))
     worth = [i.column for i in asked.importance if matters(i)]
@@ -207,9 +203,9 @@ def columns_section(found: Evaluation) -> Section | None:
         blocks.append(
             Note(
                 f"Lines: the mean {outcome} when the column is set to a value for all of "
-                f"{rows(asked.dependence_rows)}; "
-                "band: the middle 80 % of them. What the model does, not what would happen if the world "
-                "changed."
+                f"{rows(asked.dependence_rows)}; band: the middle 80 % of them. "
+                "What the model does, not what would happen if the world changed.",
+                of_chart=True,
             )
         )
     return Section("columns", "What does it depend on?", said, tuple(blocks))
@@ -288,7 +284,11 @@ def time_section(found: Evaluation) -> Section | None:
         best, worst = (f"{number(p.metric.value)} in {p.start}" for p in ends if p.metric)
         said += f" Best {best}, worst {worst}."
     table = Table(
-        (time.unit.capitalize(), "Rows", name, "95 % interval"), lines, "By period", frozenset({1, 2})
+        (time.unit.capitalize(), "Rows", name, "95 % interval"),
+        lines,
+        f"{name} by {time.unit}",
+        frozenset({1, 2}),
+        folded=True,
     )
     return Section("time", "Does it hold over time?", said, (Figures((Figure("", chart),)), table))
 
@@ -297,10 +297,9 @@ def method_section(found: Evaluation) -> Section:
     """Say how all of it was measured."""
     method = found.method
     texts = [
-        f"Intervals hold {method.confidence:.0%} and come from {count(method.resamples)} bootstrap "
+        f"All intervals are at {method.confidence:.0%}, from {count(method.resamples)} bootstrap "
         "resamples of "
-        f"{rows(method.rows)}, by percentiles (Efron and Tibshirani, 1993); everything that is compared "
-        "is resampled "
+        f"{rows(method.rows)}, by percentiles (Efron and Tibshirani, 1993); what is compared is resampled "
         "together. They cover the chance in these test rows, not that of another training, nor that the "
         "world changes."
         if method.resamples

@@ -211,7 +211,7 @@ def cautions_of(found: Evaluation, champion: ChampionFacts | None) -> tuple[str,
     if found.labelled < _FEW_ROWS:
         said.append(f"Only {rows(found.labelled)} were scored: every number here is uncertain.")
     if found.labelled < found.rows:
-        said.append(f"{rows(found.rows - found.labelled)} of the test rows have no label, and do not count.")
+        said.append(f"{count(found.rows - found.labelled)} of the test rows have no label, and do not count.")
     if champion is not None and champion.seen:
         said.append(
             f"The champion was trained on {percent(champion.seen)} of these rows, so it looks better than "
