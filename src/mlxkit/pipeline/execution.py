@@ -10,9 +10,7 @@ from mlxkit.adapters import git, mlflow_moved
 from mlxkit.adapters.dvc_locks import claims_are_cut
 from mlxkit.errors import Interrupted, MlxError, of_the_machine
 from mlxkit.pipeline import dvc_yaml
-from mlxkit.pipeline.comparing import Comparing
 from mlxkit.pipeline.durations import keep_durations, saved_seconds
-from mlxkit.pipeline.evaluation_report import intervals, redraw_stale, report_files, shown_path
 from mlxkit.pipeline.events import (
     Events,
     PlanMade,
@@ -28,6 +26,7 @@ from mlxkit.pipeline.graph import select, upstream
 from mlxkit.pipeline.lockfile import dvc_root
 from mlxkit.pipeline.metrics_file import read_metrics
 from mlxkit.pipeline.record import Recorder
+from mlxkit.pipeline.reporting import Reporting
 from mlxkit.pipeline.restore import Restore
 from mlxkit.pipeline.run_result import Options, RunResult, StageResult, Status
 from mlxkit.pipeline.settlement import Begun, Settlement
@@ -66,6 +65,7 @@ class Execution:
         self._git = git.state(project.root, ignore=project.metric_files)
         self._environment = choose(project, options.environment, branch=self._git.branch).environment
         self._recorder = Recorder(project, self._environment, self._git, recording)
+        self._reporting = Reporting(project, target, self._recorder, events)
         self._results: dict[str, StageResult] = {}
         self._running: dict[str, tuple[Running, Begun]] = {}
         self._opening: dict[str, Begun] = {}
@@ -106,11 +106,12 @@ class Execution:
         if self._dvc is not None:
             self._dvc.release_claims()
         self._events(RecordClosing())
-        comparing = self._compare()
+        if self._error is None:
+            self._reporting.begin(
+                [result.name for result in self._results.values() if result.status == "ran"]
+            )
         run_id, metrics = self._record()
-        champion = self._compared(comparing)
-        evaluate = self._project.evaluate_stage if metrics else None
-        facts = evaluate.evaluation_path if evaluate is not None else None
+        reported = self._reporting.finish(evaluated=bool(metrics))
         self._staleness.save()
         saved = saved_seconds(self._project.state_dir, self._results.values())
         keep_durations(self._project.state_dir, self._results.values())
@@ -121,9 +122,7 @@ class Execution:
             environment=self._environment.name,
             stages=tuple(self._results.get(name, StageResult(name, "skipped")) for name in self._order),
             metrics=metrics,
-            intervals=intervals(self._project.root / facts) if facts is not None else {},
-            champion=champion,
-            report=shown_path(self._project) if facts is not None else None,
+            **vars(reported),
             seconds=time.monotonic() - started,
             saved_seconds=saved,
             recorded=self._recorder.recorded,
@@ -208,8 +207,7 @@ class Execution:
             if state.state == "fresh" and not state.missing:
                 return self._end(StageResult(name, "fresh"))
             if self._restore.outputs(name, state):
-                if self._is_reported(self._project.stages[name]):
-                    redraw_stale(self._project)
+                self._reporting.restored(self._project.stages[name])
                 reasons = state.reasons or tuple(f"{path} was not here" for path in state.missing)
                 return self._end(StageResult(name, "restored", time.monotonic() - started, reasons))
         self._restore.inputs(name)
@@ -242,8 +240,7 @@ class Execution:
             from mlxkit.pipeline.execute import remove_outputs
 
             remove_outputs(self._project.root / path for path in stage.outputs.values())
-        if self._is_reported(stage):
-            self._recorder.ask_champion()
+        self._reporting.started(stage)
         job = job_of(self._project, stage, env)
         self._events(StageStarted(stage.name, begun.state.reasons, job.log, self._attempts[stage.name]))
         self._running[stage.name] = (self._target.start(job), begun)
@@ -322,31 +319,6 @@ class Execution:
         except MlxError as error:
             self._error = self._error or error
             return self._recorder.run_id, metrics
-
-    def _is_reported(self, stage: Stage) -> bool:
-        """Whether a stage is the one whose findings are drawn as a report."""
-        return stage is self._project.evaluate_stage and stage.evaluation_path is not None
-
-    def _compare(self) -> Comparing | None:
-        """Begin to compare with the champion, where a model was evaluated now and there is one."""
-        stage = self._project.evaluate_stage
-        ran = stage is not None and self._results.get(stage.name, StageResult("", "skipped")).status == "ran"
-        if stage is None or not ran or not self._is_reported(stage) or self._error is not None:
-            return None
-        champion = self._recorder.champion()
-        return None if champion is None else Comparing(self._project, self._target, champion)
-
-    def _compared(self, comparing: Comparing | None) -> dict[str, Any] | None:
-        """Return what the champion did, once the run has the report that shows it."""
-        found = None if comparing is None else comparing.finish()
-        if found is not None:
-            try:
-                self._recorder.attach(report_files(self._project))
-            except MlxError as error:
-                self._events(Warned(f"the report is not in MLflow: {error}"))
-        elif comparing is not None:
-            self._events(Warned("the champion could not be compared with; see .mlx/logs/champion.log"))
-        return found
 
     def _done(self, name: str) -> bool:
         return name in self._results and self._results[name].status in ("ran", "restored", "fresh")
