@@ -74,13 +74,14 @@ def open_run(
     name: str,
     params: Mapping[str, Any],
     tags: Mapping[str, str],
+    metrics: Mapping[str, Any] | None = None,
     datasets: Sequence[DatasetInput] = (),
     owner: Process | None = None,
 ) -> str:
     """Create a run of status RUNNING that belongs to `owner`, by default this process, and return its id.
 
-    `params` holds the groups of params.yaml; nested keys are joined by dots. Texts that are too long
-    for MLflow are cut.
+    `params` holds the groups of params.yaml; nested keys are joined by dots, here and in `metrics`, which are
+    known before the run begins. Texts that are too long for MLflow are cut.
     """
     flat = {name: _cut(value, _MAX_PARAM) for name, value in named(params).items()}
     with talking(store, "record the run in MLflow"):
@@ -91,6 +92,8 @@ def open_run(
         run = client.create_run(experiment_id, tags={**_standard_tags(owner), **_tags(tags)}, run_name=name)
         run_id = str(run.info.run_id)
         client.log_batch(run_id, params=[Param(key, value) for key, value in flat.items()], synchronous=True)
+        if metrics:
+            _log_metrics(client, run_id, dict(_numbers(metrics)), None)
         if datasets:
             client.log_inputs(run_id, datasets=[_dataset(dataset) for dataset in datasets])
     return run_id

@@ -267,10 +267,12 @@ class Recorder:
 
     def _facts(self, hashes: Mapping[str, str | None], staleness: Staleness) -> dict[str, Any]:
         """Return what a run is opened with."""
-        from mlxkit.pipeline.record_facts import datasets_of, params_of, tags_of
+        from mlxkit.pipeline.record_facts import datasets_of, findings_of, params_of, tags_of
 
+        words, numbers = findings_of(self._project)
         return {
-            "params": params_of(self._project, staleness.locked),
+            "params": params_of(self._project, staleness.locked, words),
+            "findings": numbers,
             "tags": tags_of(self._project, self._environment, self._git),
             "datasets": datasets_of(self._project, hashes, staleness.hash_of),
         }

@@ -68,6 +68,7 @@ def _create(store: Store, request: Mapping[str, Any], tags: Mapping[str, str]) -
         request["experiment"],
         name=f"{request['experiment']}-{commit[:7]}" if commit else request["experiment"],
         params=request["params"],
+        metrics=request["findings"],
         tags=tags,
         datasets=[DatasetInput(**dataset) for dataset in request["datasets"]],
         owner=Process(**request["owner"]),
