@@ -63,7 +63,9 @@ def bind(
         if name in command.bind:
             path = Path(command.bind[name])
             arguments[name] = (
-                _as_asked(given[name], path, annotation) if name in given else _load(path, annotation)
+                _as_asked(given[name], path, annotation)
+                if name in given
+                else _load(path, annotation, command.read.get(name, {}))
             )
         elif name in command.out:
             written.add(name)
@@ -132,11 +134,11 @@ def _as_asked(value: Any, path: Path, annotation: Any) -> Any:
     return value
 
 
-def _load(path: Path, annotation: Any) -> Any:
+def _load(path: Path, annotation: Any, read: Mapping[str, Any]) -> Any:
     if annotation in _PATH:
         return path
     library = _library(annotation)
-    return load_object(path) if library is None else load_table(path, library)
+    return load_object(path, read=read) if library is None else load_table(path, library, read=read)
 
 
 def _library(annotation: Any) -> Library | None:

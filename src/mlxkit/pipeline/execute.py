@@ -157,7 +157,7 @@ def _call(command: Command, params: Mapping[str, Any]) -> dict[str, Any]:
 def _evaluate(command: Command, params: Mapping[str, Any]) -> dict[str, Any]:
     """Score the model; the user's own function adds metrics, or replaces those of the same name."""
     model = load_object(Path(command.bind["model"]))
-    rows = load_table(Path(command.bind["test"]))
+    rows = load_table(Path(command.bind["test"]), read=command.read.get("test", {}))
     metrics = evaluate_model(command, model, rows)
     results: dict[str, Any] = {"metrics": metrics}
     if command.call is not None:

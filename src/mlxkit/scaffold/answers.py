@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlxkit.scaffold.requirements import Requirements
 
@@ -33,6 +33,14 @@ class ModelParams:
 
 
 @dataclass(frozen=True)
+class Reader:
+    """A function of pandas that reads a file of raw rows, and its arguments."""
+
+    function: str
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Answers:
     """What the templates are filled in with.
 
@@ -45,6 +53,9 @@ class Answers:
         time_format: of the time column, as `pandas.to_datetime` takes it; None when time is a number.
         cutoff: the time from which rows are test rows; None without a time column.
         numbers, categories, dates: the model's inputs; dates with their formats.
+        flags: of `numbers`, those that are booleans in words, with what each word means.
+        written: columns whose numbers come with a unit or with marks of their own, and their decimal mark.
+        read: how the raw data is read, as mlx.yaml says it; `reader` is the same in the project's own code.
         dropped: the columns left out, with the reason.
         has_nested: a left-out column holds values that cannot be compared.
     """
@@ -65,6 +76,10 @@ class Answers:
     numbers: tuple[str, ...]
     categories: tuple[str, ...]
     dates: Mapping[str, str]
+    flags: Mapping[str, Mapping[str, int]]
+    written: Mapping[str, str]
+    read: Mapping[str, Any]
+    reader: Reader
     dropped: tuple[tuple[str, str], ...]
     has_nested: bool
     columns: tuple[Column, ...]

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlxkit.errors import ToolError, UsageError
-from mlxkit.scaffold.answers import Answers, first_gate, first_model
+from mlxkit.scaffold.answers import Answers, Reader, first_gate, first_model
 from mlxkit.scaffold.hold_out import as_times, choose_cutoff, hold_out_newest, hold_out_random
 from mlxkit.scaffold.names import dataset_name, package_name, problem_with_name, suggest_name
-from mlxkit.scaffold.raw_rows import divide_rows, gzipped
+from mlxkit.scaffold.raw_rows import divide_rows
 from mlxkit.scaffold.reading import DataFile, read_data
 from mlxkit.scaffold.render import find_template, render
 from mlxkit.scaffold.roles import Column, Roles, assign_roles
@@ -41,6 +41,7 @@ class Scaffolded:
         warnings: what the user should know, one line each.
         raw_path: the raw data, relative to the root; DVC is to track it.
         new_rows_path: the rows held out of it, relative to the root; DVC is to track them too.
+        summary: how the data file was read.
     """
 
     root: Path
@@ -49,6 +50,7 @@ class Scaffolded:
     warnings: tuple[str, ...]
     raw_path: Path
     new_rows_path: Path
+    summary: str
 
 
 def scaffold(request: Request) -> Scaffolded:
@@ -66,7 +68,7 @@ def scaffold(request: Request) -> Scaffolded:
     template = find_template(request)
     with tempfile.TemporaryDirectory() as starter:
         asked, path = _with_data(request, Path(starter))
-        data = read_data(path)
+        data = read_data(path, target=asked.target)
         roles = assign_roles(data, asked)
         held, cutoff = _divide(data, roles, asked.seed)
         answers = _answers(
@@ -77,18 +79,17 @@ def scaffold(request: Request) -> Scaffolded:
             new_rows=int(held.sum()),
             cutoff=cutoff,
         )
-        raw, new_rows = divide_rows(data, held)
-    with _new_folder(folder) as unfinished:
-        render(template, unfinished, {item.name: getattr(answers, item.name) for item in fields(answers)})
-        (unfinished / answers.raw_path).write_bytes(gzipped(raw) if data.suffix == ".csv.gz" else raw)
-        (unfinished / answers.new_rows_path).write_bytes(new_rows)
+        with _new_folder(folder) as unfinished:
+            render(template, unfinished, {item.name: getattr(answers, item.name) for item in fields(answers)})
+            divide_rows(data, held, unfinished / answers.raw_path, unfinished / answers.new_rows_path)
     return Scaffolded(
         root=folder,
         answers=answers,
         columns=roles.columns,
-        warnings=roles.warnings,
+        warnings=(*data.notes, *roles.warnings),
         raw_path=Path(answers.raw_path),
         new_rows_path=Path(answers.new_rows_path),
+        summary=data.summary,
     )
 
 
@@ -136,7 +137,7 @@ def _with_data(request: Request, starter: Path) -> tuple[Request, Path]:
 def _divide(data: DataFile, roles: Roles, seed: int) -> tuple[NDArray[np.bool_], str | int | float | None]:
     """Return which rows are held out, and the cutoff of the split where there is a time column."""
     time = roles.column("time")
-    times = None if time is None else as_times(data.frame[time.name], time.kind, time.date_format)
+    times = None if time is None else as_times(data.frame[time.name], time.kind, time.content.date_format)
     if times is not None:
         held = hold_out_newest(times)
         return held, choose_cutoff(times[~held])
@@ -170,12 +171,16 @@ def _answers(
         target_has_blanks=target.has_blanks,
         key=key.name if key is not None else None,
         time=time.name if time is not None else None,
-        time_format=time.date_format if time is not None and time.kind == "date" else None,
+        time_format=time.content.date_format if time is not None and time.kind == "date" else None,
         cutoff=cutoff,
         protected=roles.protected,
         numbers=tuple(c.name for c in features if c.kind in {"number", "number as text", "boolean"}),
         categories=tuple(c.name for c in features if c.kind == "text"),
-        dates={c.name: c.date_format for c in dated},
+        dates={c.name: c.content.date_format for c in dated},
+        flags={c.name: dict(c.content.flags) for c in features if c.content.flags},
+        written=_written(roles),
+        read=dict(data.options or {}),
+        reader=_reader(data),
         dropped=tuple((c.name, c.why) for c in roles.columns if c.role == "dropped"),
         has_nested=any(c.kind == "unsupported" for c in roles.columns),
         columns=roles.columns,
@@ -188,6 +193,27 @@ def _answers(
         gate=first_gate(target.task, len(target.classes)),
         model=first_model(target.task, len(data.frame)),
     )
+
+
+def _written(roles: Roles) -> dict[str, str]:
+    """Return the decimal mark of each column in use whose numbers come with a unit or marks of their own."""
+    used = [c for c in roles.columns if c.role == "feature"]
+    if roles.target.task == "regression":
+        used += [c for c in roles.columns if c.role == "target"]
+    return {c.name: c.content.decimal for c in used if c.content.decimal}
+
+
+def _reader(data: DataFile) -> Reader:
+    """Return how the project's own code reads a file such as the raw data."""
+    match data.suffix.removesuffix(".gz"):
+        case ".parquet":
+            return Reader("read_parquet", {})
+        case ".jsonl":
+            return Reader("read_json", {"lines": True, "dtype": False, "convert_dates": False})
+        case ".tsv":
+            return Reader("read_csv", {"sep": "\t", **(data.options or {})})
+        case _:
+            return Reader("read_csv", data.options or {})
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from pandas.api import types
 
 from mlxkit.errors import DataError, UsageError
 from mlxkit.scaffold.kinds import Content, inspect, present, shown
@@ -102,7 +103,13 @@ def _check_usable(name: str, content: Content, values: pd.Series, request: Reque
         raise DataError(f"target '{name}' is constant: always {shown(values.iloc[0])}", hint=another)
     if content.kind == "text" and content.distinct == len(values):
         raise DataError(f"target '{name}' holds text that differs in every row", hint=another)
-    if request.task == "regression" and content.kind == "text":
+    if types.is_float_dtype(values.dtype) and not np.isfinite(values.to_numpy(dtype=np.float64)).all():
+        count = int((~np.isfinite(values.to_numpy(dtype=np.float64))).sum())
+        raise DataError(
+            f"target '{name}' is infinite in {count} row{'s' if count > 1 else ''}",
+            hint="remove these rows, or leave the value empty there",
+        )
+    if request.task == "regression" and (content.kind == "text" or content.flags):
         raise DataError(
             f"target '{name}' holds text, and regression needs numbers",
             hint=request.hint(task="classification"),
