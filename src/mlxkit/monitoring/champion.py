@@ -50,7 +50,7 @@ def check_champion(
     """
     chosen = environment_of(project, environment)
     store = store_of(project, chosen)
-    rows = _new_rows(project, data)
+    rows = new_rows(project, data)
     champion = mlflow_registry.champion(store, project.name, chosen.name)
     if champion is None:
         command = "mlx promote" if environment is None else f"mlx promote --to {chosen.name}"
@@ -66,7 +66,7 @@ def check_champion(
     return Checked(result) if report is None else _draw(project, rows, directory, result, report)
 
 
-def _new_rows(project: Project, data: Path) -> pd.DataFrame:
+def new_rows(project: Project, data: Path) -> pd.DataFrame:
     """Read the file with the new rows; whatever is wrong with it is a matter of this file, not of a stage."""
     if data.is_dir():
         raise DataError(f"'{data}' is a folder", hint="name one file with new rows in it")

@@ -155,7 +155,7 @@ def _check_read(project: Project, value: Value, problems: Problems) -> None:
     if encoding is not None and not _is_encoding(encoding):
         problems.add(value.data["encoding"], f"Python knows no encoding '{encoding}'")
     marks = {"decimal": ".", "sep": ",", **given}
-    for mark, other in (("thousands", "decimal"), ("thousands", "sep"), ("quotechar", "sep")):
+    for mark, other in (("thousands", "decimal"), ("quotechar", "sep")):
         if mark in given and given[mark] == marks[other]:
             problems.add(value.data[mark], f"is '{given[mark]}', as {other} is")
     names = given.get("names", [])

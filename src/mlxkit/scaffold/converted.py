@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -77,6 +77,16 @@ def is_json_lines(path: Path, head: str) -> bool:
         f"'{path}' holds one JSON object, and no rows",
         hint="save it as an array of objects, one for each row",
     )
+
+
+def broken_line(stream: IO[bytes]) -> int:
+    """Return the number of the first line that is no JSON object; 0 where all are."""
+    lines = enumerate(stream, start=1)
+    return next((number for number, line in lines if line.strip() and not _is_object(line)), 0)
+
+
+def _is_object(line: bytes) -> bool:
+    return isinstance(_parsed(line.decode(errors="replace")), dict)
 
 
 def _parsed(text: str) -> Any:

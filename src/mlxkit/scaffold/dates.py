@@ -100,7 +100,7 @@ def find_epoch(values: pd.Series, name: str) -> Dates | None:
     Numbers since 1970 must lie between 1990 and 2050, and the column must be named like a time.
     """
     numbers = values.to_numpy(dtype=np.float64)
-    if not (np.isfinite(numbers) & (numbers % 1 == 0)).all():
+    if not np.isfinite(numbers).all() or (numbers % 1 != 0).any():
         return None
     if ((numbers >= 19000101) & (numbers < 21000101)).all():
         dates = pd.to_datetime(values.drop_duplicates(), format=_DIGITS, errors="coerce")

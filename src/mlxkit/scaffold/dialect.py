@@ -20,7 +20,7 @@ WHITESPACE = r"\s+"
 
 # Of two that fit equally well, the one that is less likely inside of values.
 _SEPARATORS = ("\t", ";", "|", ",")
-_IN_WORDS = {"\t": "tabs", ";": "semicolons", "|": "'|'", ",": "commas", WHITESPACE: "spaces"}
+_IN_WORDS = {"\t": "tabs", ";": "semicolons", "|": "pipes", ",": "commas", WHITESPACE: "spaces"}
 _MOST_ROWS = 1000
 _MOST = 0.95
 _FEWEST_EQUAL = 0.5  # share of the lines that must have one number of values

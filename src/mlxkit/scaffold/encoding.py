@@ -21,6 +21,7 @@ _BYTE_ORDER_MARKS = (
 _NOT_WESTERN = ["cp1251", "shift_jis", "gb18030", "big5", "euc_kr"]
 # Languages of Western Europe seldom have two letters in a row that are not ASCII.
 _MOST_IN_A_ROW = 0.3
+_MOST_CONTROLS = 0.01
 _NAMES = {"utf-8": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows-1252", "latin-1": "Latin-1"}
 
 
@@ -91,9 +92,11 @@ def _decodes(source: Source, encoding: str) -> bool:
 def _legacy(source: Source) -> str:
     """Return which of the older encodings it is: nothing in the bytes says so for sure."""
     with source.open() as stream:
-        sample = b"".join(
-            line for line in stream.read(_CHUNK).splitlines(keepends=True) if not line.isascii()
-        )
+        start = stream.read(_CHUNK)
+    controls = len(re.findall(rb"[\x01-\x08\x0e-\x1f]", start))
+    if controls > _MOST_CONTROLS * len(start):
+        raise DataError(f"'{source.path}' is no text", hint=f"run `file {quoted(source.path)}`")
+    sample = b"".join(line for line in start.splitlines(keepends=True) if not line.isascii())
     in_a_row = sum(map(len, re.findall(rb"[\x80-\xff]{2,}", sample)))
     letters = len(re.findall(rb"[A-Za-z\x80-\xff]", sample))
     if in_a_row > _MOST_IN_A_ROW * letters:

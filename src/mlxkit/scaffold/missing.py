@@ -19,7 +19,6 @@ _WORDS = frozenset(
     {"unknown", "missing", "na", "n.a.", "n.a", "n/k", "nil", "no data", "not available", "undefined"}
     | {"(null)", "(blank)", "(empty)", "unbekannt", "k.a.", "keine angabe", "inconnu", "desconocido"}
 )
-_LONGEST = 20
 
 
 def find_missing_words(frame: pd.DataFrame, target: str | None) -> tuple[str, ...]:
@@ -33,13 +32,17 @@ def find_missing_words(frame: pd.DataFrame, target: str | None) -> tuple[str, ..
     for name, column in frame.items():
         if not is_text(column):
             continue
-        values = {
-            value for value in column.dropna().unique() if isinstance(value, str) and len(value) <= _LONGEST
-        }
-        words = {value for value in values if value.strip().lower() in _SIGNS | _WORDS}
-        signed = signed or "+" in values
+        distinct = column.drop_duplicates().dropna()
+        texts = (
+            distinct[distinct.map(lambda value: isinstance(value, str))]
+            if column.dtype == object
+            else distinct
+        )
+        plain = texts.astype("str").str.strip().str.lower()
+        words = set(texts[plain.isin(_SIGNS | _WORDS)])
+        signed = signed or bool((plain == "+").any())
         if name == target:
-            labels = _labels({str(value) for value in column.dropna().unique()}, words)
+            labels = _labels(set(texts), words)
         found |= words
     return tuple(sorted(found - labels - ({"-"} if signed else set())))
 

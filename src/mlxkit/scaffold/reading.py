@@ -12,9 +12,10 @@ import pyarrow as pa
 
 from mlxkit.errors import DataError
 from mlxkit.scaffold.containers import DAMAGED, Source, as_text, damaged, first_line, identify, quoted
-from mlxkit.scaffold.converted import array_as_lines, is_json_lines, workbook_as_csv
+from mlxkit.scaffold.converted import array_as_lines, broken_line, is_json_lines, workbook_as_csv
 from mlxkit.scaffold.dialect import Dialect, find_dialect
 from mlxkit.scaffold.encoding import encoding_for_pandas, encoding_in_words, find_encoding
+from mlxkit.scaffold.kinds import shown
 from mlxkit.scaffold.missing import find_missing_words
 
 if TYPE_CHECKING:
@@ -36,6 +37,13 @@ _SUFFIXES = (
     ".json",
     ".xlsx",
 )
+_PACKED_IN_WORDS = {
+    "": [],
+    "gzip": ["packed with gzip"],
+    "zip": ["packed as zip, kept as gzip"],
+    "zstd": ["packed with zstd, kept as gzip"],
+}
+_MOST_NOTES = 5
 _HEAD = 1 << 18
 _LONG_HEAD = 1 << 26
 
@@ -129,11 +137,14 @@ def _read_json_lines(source: Source, converted: bytes | None) -> DataFile:
     except DAMAGED as error:
         raise damaged(source.path, error) from error
     except ValueError as error:
+        with data.open() as stream:
+            place = f"line {line}" if (line := broken_line(stream)) else first_line(error)
         raise DataError(
-            f"'{source.path}' is no regular JSON lines file: {first_line(error)}",
+            f"'{source.path}' is no regular JSON lines file: {place}",
             hint="write one JSON object on each line",
         ) from error
-    summary = "JSON lines" if converted is None else "a JSON array, kept as JSON lines"
+    packed = f", packed with {source.packing}, kept unpacked" if source.packing else ""
+    summary = f"JSON lines{packed}" if converted is None else "a JSON array, kept as JSON lines"
     return DataFile(source.path, data.stem, data.suffix, frame, source, summary=summary, converted=converted)
 
 
@@ -158,8 +169,6 @@ def _read_delimited(
         options["na_values"] = list(words)
         del frame
         frame = _frame(raw, dialect, options)
-    said = [*dialect.in_words, *([f"{', '.join(words)} as missing"] if words else [])]
-    form = "a workbook, kept as CSV" if converted is not None else encoding_in_words(encoding)
     suffix = ".csv"
     if dialect.sep == "\t" and ".tsv" in path.suffixes:
         suffix = ".tsv"
@@ -170,13 +179,23 @@ def _read_delimited(
         suffix=suffix + (".gz" if source.packing else ""),
         frame=frame,
         source=source,
-        summary=", ".join([form, *said] if converted is not None else [said[0], form, *said[1:]]),
+        summary=_in_words(source, dialect, encoding, words, is_converted=converted is not None),
         encoding=encoding,
         options=options,
         dialect=dialect,
         converted=converted,
-        notes=(*notes, *_notes(dialect)),
+        notes=(*notes, *_notes(dialect, frame)),
     )
+
+
+def _in_words(
+    source: Source, dialect: Dialect, encoding: str, missing: tuple[str, ...], *, is_converted: bool
+) -> str:
+    """Say how a delimited text was understood: always its separator and encoding, else what is unusual."""
+    separator, *unusual = dialect.in_words
+    form = ["a workbook, kept as CSV"] if is_converted else [separator, encoding_in_words(encoding)]
+    words = [f"{', '.join(map(shown, missing))} missing"] if missing else []
+    return ", ".join([*form, *unusual, *words, *_PACKED_IN_WORDS[source.packing]])
 
 
 def _dialect(raw: DataFile) -> Dialect:
@@ -213,7 +232,7 @@ def _frame(raw: DataFile, dialect: Dialect, options: Mapping[str, Any]) -> pd.Da
     )
 
 
-def _notes(dialect: Dialect) -> tuple[str, ...]:
+def _notes(dialect: Dialect, frame: pd.DataFrame) -> tuple[str, ...]:
     """Say what became of a header that cannot be taken as it is."""
     notes = []
     if dialect.names:
@@ -222,13 +241,15 @@ def _notes(dialect: Dialect) -> tuple[str, ...]:
         )
     if dialect.row_labels:
         notes.append("the first column has no name in the header, holds row labels, and is left out")
-    names = [name for name in dialect.header if name.strip()]
-    repeated = sorted({name for name in names if names.count(name) > 1}, key=names.index)
-    notes += [
-        f"{names.count(name)} columns are called '{name}'; those after the first are '{name}.1' and so on"
-        for name in repeated
-    ]
-    return tuple(notes)
+    renamed = []
+    for number, (written, name) in enumerate(zip(dialect.header, frame.columns, strict=False), start=1):
+        if not written.strip() and frame[name].notna().any():
+            renamed.append(f"column {number} has no name and is called '{name}'")
+        elif written.strip() and written != name:
+            renamed.append(f"column {number} is called '{name}', because {shown(written)} is there already")
+    if len(renamed) > _MOST_NOTES:
+        renamed[_MOST_NOTES:] = [f"and so are {len(renamed) - _MOST_NOTES} more columns"]
+    return (*notes, *renamed)
 
 
 def _check(path: Path, frame: pd.DataFrame) -> None:
@@ -237,7 +258,7 @@ def _check(path: Path, frame: pd.DataFrame) -> None:
             raise DataError(f"'{path}' has a column without a name: {name!r}", hint="give each column a name")
     if len(frame.columns) < 2:
         raise DataError(
-            f"'{path}' has one column, '{frame.columns[0]}'"
+            f"'{path}' has one column, {shown(frame.columns[0])}"
             if len(frame.columns)
             else f"'{path}' has no columns",
             hint="a model needs a target and something to learn from",

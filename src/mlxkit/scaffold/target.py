@@ -23,8 +23,9 @@ Label = str | int | float | bool
 
 MOST_INTEGER_CLASSES = 10
 _RARE_CLASS = 20
+_MOST_NAMED = 5
 _USUAL_TARGETS = ("target", "label", "class", "outcome", "y", "response", "churn", "default", "price")
-_USUAL_POSITIVES = ("yes", "true", "1", "y", "t", "positive", "pos")
+_USUAL_POSITIVES = ("yes", "true", "1", "y", "t", "positive", "pos", "+", "on", "ja", "j", "oui", "si", "sí")
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,11 @@ def _check_classes(name: str, counts: pd.Series, request: Request) -> None:
 
 def _rare_classes(name: str, counts: pd.Series) -> tuple[str, ...]:
     rare = counts[counts < _RARE_CLASS]
+    if len(rare) > _MOST_NAMED:
+        fewest = shown(_plain(rare.idxmin()))
+        return (
+            f"{len(rare)} classes of '{name}' have fewer than {_RARE_CLASS} rows; {fewest} has {rare.min()}",
+        )
     return tuple(
         f"class {shown(_plain(label))} of '{name}' has {count} rows only" for label, count in rare.items()
     )
