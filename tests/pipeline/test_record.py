@@ -214,6 +214,33 @@ def test_a_step_that_cannot_even_write_its_log(trained: SmallProject) -> None:
     assert caught.value.context == ("the outputs are safe, and not recorded",)
 
 
+def test_a_step_that_no_process_can_do_is_a_step_that_failed(trained: SmallProject) -> None:
+    class Dead(Listener):
+        def start(self, job: Job) -> Running:
+            raise ToolError("the worker process has died", hint="run the same command again")
+
+    loaded = load(trained.root)
+    ours = Recorder(loaded, loaded.environments["dev"], git.state(trained.root), Dead())
+    staleness = Staleness(loaded)
+    assert "MLFLOW_RUN_ID" not in opened(ours, staleness)
+    with pytest.raises(ToolError) as caught:
+        ours.close({}, staleness, {}, True, None)
+    assert caught.value.message == "the worker process has died"
+
+
+def test_a_run_that_was_left_open_makes_the_next_one_ask(trained: SmallProject) -> None:
+    """A forced training that is killed leaves everything fresh, and its run open."""
+    first, _, staleness = recorder(trained)
+    opened(first, staleness)
+    first.close({}, staleness, {}, True, None)
+    (trained.root / "mlflow.db").touch()
+    killed, _, staleness = recorder(trained)
+    opened(killed, staleness)
+    again, listener, staleness = recorder(trained)
+    again.close({}, staleness, {}, True, None)
+    assert [request["action"] for request in listener.requests] == ["complete"]
+
+
 def test_what_is_recorded_in_a_store_that_is_gone_is_recorded_again(trained: SmallProject) -> None:
     first, _, staleness = recorder(trained)
     first.open(staleness.dependency_hashes("train"), staleness)

@@ -7,6 +7,7 @@ import os
 import resource
 import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -462,12 +463,44 @@ def test_closing_without_a_job_is_fine(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not LINUX, reason="there is a template on Linux only")
-def test_a_template_that_died_is_reported(tmp_path: Path) -> None:
+def test_a_template_that_died_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "jobs.py").write_text(JOBS)
     workers = Workers(tmp_path)
+    place = Place(tmp_path, workers)
     workers.warm_up()
     assert workers._template is not None
     workers._template.kill()
     workers._template.wait()
+    assert place.run("echo", a=1).result == {"a": 1}
+    workers.close()
+
+
+@pytest.mark.skipif(not LINUX, reason="there is a template on Linux only")
+def test_jobs_that_wait_for_a_template_that_dies_are_handed_to_another(tmp_path: Path) -> None:
+    (tmp_path / "jobs.py").write_text(JOBS)
+    workers = Workers(tmp_path)
+    place = Place(tmp_path, workers)
+    workers.warm_up()
+    assert workers._template is not None
+    os.kill(workers._template.pid, signal.SIGSTOP)
+    jobs = [workers.start(place.job("echo", a=number)) for number in (1, 2)]
+    workers._template.kill()
+    assert [place.end(job).result for job in jobs] == [{"a": 1}, {"a": 2}]
+    workers.close()
+
+
+@pytest.mark.skipif(not LINUX, reason="there is a template on Linux only")
+def test_when_templates_die_one_after_another_it_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = Workers(tmp_path)
+
+    def broken() -> socket.socket:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        theirs.close()
+        return ours
+
+    monkeypatch.setattr(workers, "_own_template", broken)
     with pytest.raises(ToolError) as caught:
         workers.start(Job("demo", tmp_path / "log", call="jobs:echo"))
     assert (caught.value.message, caught.value.hint) == (

@@ -77,6 +77,8 @@ class Recorder:
         """Begin to create the run of a training; `hashes` are those of everything that it reads."""
         if self.run_id is None:
             self.prepare()
+            with suppress(OSError):  # a run that is killed from here on must be closed by the next one
+                self._marker.unlink(missing_ok=True)
             self._opening = self._facts(hashes, staleness)
             self._ask("open", self._opening)
             self._texts = self._texts_now()

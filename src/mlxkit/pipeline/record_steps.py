@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.errors import ToolError, of_the_machine
+from mlxkit.errors import MlxError, ToolError, of_the_machine
 from mlxkit.targets.base import Job, Outcome, Running, Target
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ class Steps:
         try:
             self._running = action, self._target.start(job)
             self._waiting.popleft()
-        except OSError as refused:
-            error = of_the_machine(refused)
+        except (MlxError, OSError) as refused:
+            error = of_the_machine(refused) if isinstance(refused, OSError) else refused
             if error is None:
                 raise
             self._waiting.popleft()

@@ -39,14 +39,15 @@ class WorkerJob:
     """A job with the socket that its keeper reports through.
 
     Attributes:
-        asked_lingering: whether a template that other runs may end, too, was asked for it.
+        asked: the connection to the template that was asked for it; None for a job that must not be asked for
+            again.
         pid: None until the keeper has said it, 0 where no process could be started.
         outcome: None until it has ended.
     """
 
     job: Job
     report: socket.socket
-    asked_lingering: bool
+    asked: socket.socket | None
     started: float
     received: bytes = b""
     ordered: bytes = b""
@@ -55,7 +56,7 @@ class WorkerJob:
 
     def was_never_begun(self) -> bool:
         """Whether the template that was asked had ended by then; said of a job whose report was closed."""
-        return self.asked_lingering and not (self.pid is not None or self.received or self.ordered)
+        return self.asked is not None and not (self.pid is not None or self.received or self.ordered)
 
 
 class Workers:
@@ -119,8 +120,7 @@ class Workers:
     def start(self, job: Job) -> WorkerJob:
         """Start a job and return at once."""
         report = self._hand_over(job)
-        asked_lingering = _may_be_forked(job) and self._template is None
-        running = WorkerJob(job, report, asked_lingering, time.monotonic())
+        running = WorkerJob(job, report, self._control if _may_be_forked(job) else None, time.monotonic())
         self._open.append(running)
         return running
 
@@ -141,7 +141,9 @@ class Workers:
             raise
         return ours
 
-    def _ask_template(self, word: bytes, message: bytes, descriptors: list[int]) -> None:
+    def _ask_template(
+        self, word: bytes, message: bytes, descriptors: list[int], *, again: bool = False
+    ) -> None:
         self.warm_up()
         assert self._control is not None
         try:
@@ -149,16 +151,24 @@ class Workers:
             with _memory_file(message) as body:
                 socket.send_fds(self._control, [word], [*descriptors, body.fileno(), *self._lock])
         except OSError as error:
-            if self._template is not None:
+            if again:
                 raise ToolError("the worker process has died", hint="run the same command again") from error
-            self._replace_lingering_template()
-            self._ask_template(word, message, descriptors)
+            self._replace_template()
+            self._ask_template(word, message, descriptors, again=True)
 
-    def _replace_lingering_template(self) -> None:
-        """Go on with a template of our own where the one that others use, too, has ended."""
-        if self._template is None and self._control is not None:
+    def _replace_template(self) -> None:
+        """Go on with a new template of our own where the one that was asked has ended."""
+        self._end_template()
+        self._control = self._own_template()
+
+    def _end_template(self) -> None:
+        if self._control is not None:
             self._control.close()
-            self._control = self._own_template()
+            self._control = None
+        if self._template is not None:
+            self._template.kill()
+            self._template.wait()
+            self._template = None
 
     def _start_keeper(self, message: bytes, report: socket.socket, log: int) -> None:
         passed = [report.fileno(), *self._lock]
@@ -189,9 +199,10 @@ class Workers:
                     first, _, item.received = item.received.partition(b"\n")
                     item.pid = json.loads(first)["pid"]
                 if not chunk and item.was_never_begun():
-                    self._replace_lingering_template()
+                    if item.asked is self._control:
+                        self._replace_template()
                     item.report.close()
-                    item.report, item.asked_lingering = self._hand_over(item.job), False
+                    item.report, item.asked = self._hand_over(item.job), None
                 elif not chunk:
                     item.outcome = _outcome(item)
                     self._open.remove(item)
@@ -223,13 +234,7 @@ class Workers:
             except KeyboardInterrupt:
                 for item in self._open:
                     self.cancel(item, now=True)
-        if self._control is not None:
-            self._control.close()
-            self._control = None
-        if self._template is not None:
-            self._template.kill()
-            self._template.wait()
-            self._template = None
+        self._end_template()
         for keeper in self._keepers:
             keeper.wait()
 
