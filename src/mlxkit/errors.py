@@ -134,20 +134,34 @@ def of_the_machine(error: OSError) -> ToolError | None:
     if known is None:
         return None
     message, hint = known
+    # The file itself, or the folder in which it could not be made.
+    name = error.filename if isinstance(error.filename, str) else None
+    place = name if name is None or os.path.lexists(name) else os.path.dirname(name) or "."  # noqa: PTH120
+    owner = _other_owner(place) if place is not None and known is _NO_PERMISSION else None
     found = ToolError(
         message,
         context=[str(error.filename)] if error.filename else [],
-        hint=hint.format(place=_quoted(error.filename)),
+        hint=(hint if owner is None else f"let its owner {owner} run `chmod g+rwX {{place}}`").format(
+            place="FILE" if place is None else shlex.quote(place)
+        ),
     )
     found.__cause__ = error
     return found
 
 
-def _quoted(name: object) -> str:
-    """Return a file, or the folder in which it could not be made, as a shell takes it."""
-    if not isinstance(name, str):
-        return "FILE"
-    return shlex.quote(name if os.path.lexists(name) else os.path.dirname(name) or ".")  # noqa: PTH120
+def _other_owner(place: str) -> str | None:
+    """Name the owner of a file who could share it with this user: another member of the file's group."""
+    import pwd
+
+    try:
+        info = os.lstat(place)
+        if info.st_uid == os.geteuid() or info.st_gid not in (os.getegid(), *os.getgroups()):
+            return None
+        return f"'{pwd.getpwuid(info.st_uid).pw_name}'"
+    except KeyError:
+        return f"'{info.st_uid}'"
+    except OSError:
+        return None
 
 
 def is_full_disk(error: BaseException) -> bool:

@@ -81,6 +81,11 @@ class Output:
         _print_beside("\n".join(lines))
 
     @property
+    def is_seen(self) -> bool:
+        """Whether the answer goes to somebody at a terminal."""
+        return self.mode == "human" and sys.stdout.isatty()
+
+    @property
     def can_ask(self) -> bool:
         """Whether somebody is there to answer a question."""
         return self.mode == "human" and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()

@@ -13,8 +13,9 @@ from pandas import DataFrame
 from sklearn.linear_model import LinearRegression
 
 from mlxkit.adapters import mlflow_live, mlflow_model, mlflow_runs
+from mlxkit.adapters.mlflow_logged_model import log_model
 from mlxkit.adapters.mlflow_store import Store, resolve
-from mlxkit.adapters.mlflow_tracking import close_run, log_model, open_run
+from mlxkit.adapters.mlflow_tracking import close_run, open_run
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,9 @@ from sklearn.linear_model import LinearRegression
 from tests.mlflow_server import serving
 
 from mlxkit.adapters import mlflow_model, mlflow_registry, mlflow_runs, mlflow_store
+from mlxkit.adapters.mlflow_logged_model import log_model
 from mlxkit.adapters.mlflow_store import resolve
-from mlxkit.adapters.mlflow_tracking import close_run, log_model, open_run
+from mlxkit.adapters.mlflow_tracking import close_run, open_run
 from mlxkit.errors import ToolError
 
 if TYPE_CHECKING:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +17,7 @@ from pandas import DataFrame
 from sklearn.linear_model import LinearRegression
 
 from mlxkit.adapters import mlflow_model, mlflow_runs, mlflow_store, mlflow_tracking, process
+from mlxkit.adapters.mlflow_logged_model import log_model
 from mlxkit.adapters.mlflow_store import Store, resolve
 from mlxkit.adapters.mlflow_tracking import (
     COMMIT,
@@ -22,7 +26,6 @@ from mlxkit.adapters.mlflow_tracking import (
     DatasetInput,
     StageUse,
     close_run,
-    log_model,
     open_run,
 )
 from mlxkit.errors import UsageError
@@ -224,6 +227,34 @@ def test_an_unknown_run(store: Store, experiment: str, which: str) -> None:
     assert raised.value.hint == "run `mlx runs`"
 
 
+SAME = {
+    "changed characters": ({"a:b": 1, "a#b": 2}, {"a_b": "2", "a_b_07d94a06": "1"}),
+    "an unchanged name": ({"a:b": 1, "a_b": 2}, {"a_b": "2", "a_b_07d94a06": "1"}),
+    "a dot": ({"a.b": 1, "a": {"b": 2}}, {"a.b": "2", "a.b_68a4364b": "1"}),
+    "long ones": ({"x" * 260: 1, "x" * 250: 2}, {"x" * 250: "2", "x" * 241 + "_c0d656dc": "1"}),
+    "slashes": ({"a//b": 1, "/a/b": 2, "a/b": 3}, {"a/b": "3", "a/b_66f6f27c": "2", "a/b_e140c6f4": "1"}),
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), SAME.values(), ids=SAME)
+def test_names_that_are_the_same_to_mlflow_are_all_recorded(
+    store: Store, experiment: str, given: dict[str, Any], expected: dict[str, str]
+) -> None:
+    for values in (given, dict(reversed(given.items()))):
+        run_id = opened(store, experiment, params=values)
+        mlflow_tracking.log_metrics(store, run_id, values)
+        data = entity(store, run_id).data
+        assert data.params == expected
+        assert data.metrics == {name: float(value) for name, value in data.params.items()}
+
+
+@pytest.mark.parametrize(
+    "key", ["..", "../a", "..a", ".", "", "/", "a/../b", "a/./b", "a/", "x" * 249 + "/y"]
+)
+def test_every_name_is_taken(store: Store, experiment: str, key: str) -> None:
+    assert list(entity(store, opened(store, experiment, params={key: 1})).data.params.values()) == ["1"]
+
+
 def test_a_deleted_run_is_unknown(store: Store, experiment: str) -> None:
     run_id = opened(store, experiment)
     with mlflow_store.talking(store, "delete"):
@@ -269,3 +300,41 @@ def test_processes_are_told_apart() -> None:
     done = subprocess.Popen([sys.executable, "-c", ""])
     done.wait()
     assert not process.is_alive(process.Process(mine.host, done.pid, mine.started))
+
+
+def in_a_container(code: str) -> str:
+    """Run Python where processes are numbered anew, under the same host name, and return what it prints."""
+    command = ["unshare", "--map-root-user", "--pid", "--fork", "--mount-proc", sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode and "unshare" in done.stderr:
+        pytest.skip("this machine lets nobody number processes anew")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="namespaces are of Linux")
+def test_what_runs_in_another_container_of_the_same_name_is_not_judged() -> None:
+    read = "import json; from mlxkit.adapters import process;"
+    there = in_a_container(f"{read} print(json.dumps(vars(process.this_process())))")
+    theirs, mine = process.Process(**json.loads(there)), process.this_process()
+    assert (theirs.host, theirs.pid) == (mine.host, 1)
+    assert process.is_alive(theirs)
+    judged = f"{read} print(process.is_alive(process.Process(**{vars(mine)})))"
+    assert in_a_container(judged) == "True\n"
+    old = dataclasses.replace(mine, namespace="")
+    assert process.is_alive(old)
+    assert not process.is_alive(dataclasses.replace(old, started="another start"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/ns/pid").is_symlink(), reason="namespaces are of Linux")
+def test_a_reboot_ends_what_ran_on_the_machine_and_not_in_a_container(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mine = process.this_process()
+    (tmp_path / "boot").write_text("another boot")
+    monkeypatch.setattr(process, "_FIRST_NAMESPACE", str(Path("/proc/self/ns/pid").readlink()))
+    on_the_machine = process.this_process()
+    monkeypatch.setattr(process, "_BOOT", str(tmp_path / "boot"))
+    assert not process.is_alive(on_the_machine)
+    monkeypatch.setattr(process, "_FIRST_NAMESPACE", "pid:[1]")
+    assert process.is_alive(dataclasses.replace(mine, namespace="a boot/pid:[2]"))

@@ -50,7 +50,7 @@ def cost(model: Pipeline, test: pd.DataFrame, target: str) -> dict[str, float]:
 OWN_RUN = """\
     with mlflow.start_run():
         mlflow.log_metric("live", 0.5)
-    trees = Hist"""
+    pipeline = make_model"""
 
 STEPS = '''\
 """The stages."""
@@ -212,7 +212,7 @@ def tabular(request: pytest.FixtureRequest, folder: Path, without_mlx: dict[str,
         package = root / "src/left_regression"
         (package / "cost.py").write_text(COST)
         replace(root / "mlx.yaml", "evaluate: {}", "evaluate: {call: left_regression.cost:cost}")
-        replace(package / "models/train_model.py", "    trees = Hist", OWN_RUN)
+        replace(package / "models/train_model.py", "    pipeline = make_model", OWN_RUN)
         replace(package / "models/train_model.py", "import pandas", "import mlflow\nimport pandas")
     return leave(root, without_mlx)
 
@@ -276,7 +276,7 @@ print(json.dumps({
     found = json.loads(tabular.good("python", "-W", "ignore", "-c", script).out)
     assert found["experiment"] == tabular.root.name
     assert found["status"] == "FINISHED"
-    assert {"split.test_share": "0.2", "model.max_iter": "100"}.items() <= found["params"].items()
+    assert {"split.test_share": "0.2", "model.max_iter": "200"}.items() <= found["params"].items()
     metrics = dict(tabular.metrics[1])
     baseline = metrics.pop("baseline")
     named = {**metrics, **{f"baseline.{name}": value for name, value in baseline.items()}}

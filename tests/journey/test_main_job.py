@@ -19,7 +19,7 @@ from tests.journey.conftest import Done, call, good
 if TYPE_CHECKING:
     from pathlib import Path
 
-STAGES = ["prepare", "features", "figures", "train", "evaluate"]
+STAGES = ["prepare", "features", "figures", "choose", "train", "evaluate"]
 ERROR_KEYS = {"kind", "message", "context", "hint"}
 
 Journey = dict[str, Done]
@@ -66,7 +66,8 @@ def journey(project: Path, folder: Path) -> Journey:
     steps["production too early"] = call(project, "mlx", "promote", "--to", "production")
     steps["staging"] = call(project, "mlx", "promote", "--to", "staging", "--json")
     steps["production"] = call(project, "mlx", "promote", "--to", "production", "--json")
-    steps["worse"] = call(project, "mlx", "run", "--set", "model.max_iter=1", "--json")
+    settings = ("--set", "choice.candidates=[trees]", "--set", "model.max_iter=1")
+    steps["worse"] = call(project, "mlx", "run", *settings, "--json")
     steps["refusal"] = call(project, "mlx", "promote", "--json")
     steps["refusal in words"] = call(project, "mlx", "promote")
     steps["staging, dirty"] = call(project, "mlx", "promote", "--to", "staging")
@@ -202,7 +203,10 @@ def test_a_worse_model_is_refused_in_words(journey: Journey) -> None:
 
 def test_changed_parameters_make_the_run_dirty(journey: Journey) -> None:
     assert journey["worse"].json["dirty"] is True
-    assert journey["worse"].json["stages"][3]["reasons"] == ["model.max_iter: 100 -> 1"]
+    assert journey["worse"].json["stages"][3]["reasons"] == [
+        "choice.candidates: ['linear', 'trees'] -> ['trees']",
+        "model.max_iter: 200 -> 1",
+    ]
     assert journey["staging, dirty"].code == 3
     assert "error: 'staging' takes no model from uncommitted work\n" in journey["staging, dirty"].err
 
@@ -313,7 +317,7 @@ print(json.dumps({{
 """
     variables = {"PYTHONWARNINGS": "ignore", "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}
     record = good(project, "python", "-c", script, **variables).json
-    assert record["params"]["model.max_iter"] == "100"
+    assert record["params"]["model.max_iter"] == "200"
     assert record["params"]["split.seed"] == "0"
     tags = record["tags"]
     assert tags["mlflow.source.git.commit"] == journey["run"].json["git_commit"]

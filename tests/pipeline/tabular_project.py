@@ -22,12 +22,13 @@ LIVE = """\
     mlflow.log_metric("live", 0.25, step=2)
 """
 AT_THE_END = """\
-    pipeline.fit(train[FEATURES], train[target])
+        pipeline.fit(train[FEATURES], train[target])
     import subprocess
 
     subprocess.run("[ ! -e at_the_end.sh ] || . ./at_the_end.sh", shell=True)
     return pipeline
 """
+FIT = "    pipeline = make_model"
 COST = '''\
 """What errors cost."""
 
@@ -120,7 +121,7 @@ class TabularProject:
 def make_trainable(folder: Path) -> TabularProject:
     """Make one whose training, at its end, runs `at_the_end.sh`, where there is such a file."""
     project = make(folder)
-    fit = "    return pipeline.fit(train[FEATURES], train[target])\n"
+    fit = "        return pipeline.fit(train[FEATURES], train[target])\n"
     project.edit("src/patients/models/train_model.py", fit, AT_THE_END)
     return project
 
@@ -130,8 +131,24 @@ def make(folder: Path, *, live: bool = True) -> TabularProject:
     init = ["mlx", "init", "patients", "--task", "regression", "--yes"]
     subprocess.run(init, cwd=folder, check=True, capture_output=True)
     root = folder / "patients"
+    _settle(root / "params.yaml")
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, check=True, capture_output=True, text=True)
     project = TabularProject(root, head.stdout.strip())
     if live:
-        project.edit("src/patients/models/train_model.py", "    trees = Hist", f"{LIVE}    trees = Hist")
+        project.edit("src/patients/models/train_model.py", FIT, f"{LIVE}{FIT}")
     return project
+
+
+def _settle(params: Path) -> None:
+    """Leave one candidate, so that every change of the parameters changes the model."""
+    text = params.read_text(encoding="utf-8")
+    for old, new in (
+        ("candidates: [linear, trees]", "candidates: [trees]"),
+        ("max_iter: 200", "max_iter: 100"),
+    ):
+        assert text.count(old) == 1, f"{params} holds {old!r} {text.count(old)} times"
+        text = text.replace(old, new)
+    params.write_text(text, encoding="utf-8")
+    author = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+    command = ["git", *author, "commit", "-qam", "trees only"]
+    subprocess.run(command, cwd=params.parent, check=True, capture_output=True)

@@ -11,7 +11,7 @@ from mlxkit.errors import StageFailed
 from mlxkit.evaluation.profile import PROFILE_FILE, build_profile
 from mlxkit.evaluation.score import baseline
 from mlxkit.pipeline.command import Command
-from mlxkit.pipeline.model_stages import evaluate_model, training_labels
+from mlxkit.pipeline.model_stages import predict_test_rows, training_labels
 from mlxkit.pipeline.user_code import evaluation_results
 
 if TYPE_CHECKING:
@@ -96,6 +96,6 @@ def test_no_evaluation_rows_are_named_and_not_left_to_the_model() -> None:
         context={"target": "Churn", "task": "classification"},
     )
     with pytest.raises(StageFailed, match="there are no evaluation rows") as raised:
-        evaluate_model(command, object(), pd.DataFrame({"age": [], "Churn": []}))
+        predict_test_rows(command, object(), pd.DataFrame({"age": [], "Churn": []}))
     assert list(raised.value.context) == ["data/processed/test.parquet"]
     assert raised.value.hint == "let the stage that writes 'test' keep some of the rows for it"

@@ -217,7 +217,7 @@ def test_a_store_without_room_gets_its_record_later(
     assert (code, synced) == (0, {"synced": [document["run_id"]], "waiting": 0})
     (run,) = training.mlx("runs")[1]["runs"]
     assert (run["id"], run["status"]) == (document["run_id"], "FINISHED")
-    assert training.run("train")[1] == dict.fromkeys(("prepare", "features", "train"), "fresh")
+    assert training.run("train")[1] == dict.fromkeys(("prepare", "features", "choose", "train"), "fresh")
 
 
 def test_a_record_that_no_disk_takes_is_made_by_the_next_run(training: OnDisk) -> None:

@@ -260,6 +260,7 @@ REQUEST: dict[str, Any] = {
     "datasets": [],
     "metrics": {"r2": 0.5},
     "artifacts": [],
+    "reports": [],
     "stages": {"train": {"seconds": 1.5, "max_memory": 0}},
     "status": "FINISHED",
     "model_hash": "abc.dir",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # MLflow and SQLAlchemy, used as the test's own eyes, warn of their own affairs.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-ALL = ("prepare", "features", "train", "evaluate", "figures")
+ALL = ("prepare", "features", "choose", "train", "evaluate", "figures")
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 LIVE_LINE = '    mlflow.log_metric("live", 0.25, step=2)\n'
-ALL = ("prepare", "features", "train", "evaluate", "figures")
+ALL = ("prepare", "features", "choose", "train", "evaluate", "figures")
 
 
 def test_everything_ran_and_was_recorded(first_run: Answer) -> None:
@@ -39,8 +39,19 @@ def test_the_run_is_finished_and_named_after_the_commit(tabular: TabularProject,
 
 def test_parameters_are_those_of_the_stages(tabular: TabularProject, first_run: Answer) -> None:
     logged = tabular.store.get_run(first_run.run_id).data.params
-    params = {"split.test_share": "0.2", "split.seed": "0", "model.learning_rate": "0.05", "model.seed": "0"}
+    params = {"split.test_share": "0.2", "split.seed": "0", "model.learning_rate": "0.1", "model.seed": "0"}
     assert params.items() <= logged.items()
+
+
+def test_what_an_earlier_stage_found_out_for_the_training_joins_its_run(
+    tabular: TabularProject, first_run: Answer
+) -> None:
+    run = tabular.store.get_run(first_run.run_id).data
+    choice = json.loads((tabular.root / "reports/model_choice.json").read_text())
+    assert run.params["choice.model"] == choice["model"] == "trees"
+    assert run.params["choice.candidates"] == '["trees"]'
+    assert run.metrics["choice.explained.trees"] == choice["explained"]["trees"] > 0.2
+    assert run.metrics["choice.parameters.max_iter"] == choice["parameters"]["max_iter"] <= 100
 
 
 def test_metrics_are_those_of_evaluate(tabular: TabularProject, first_run: Answer) -> None:
@@ -139,7 +150,12 @@ def test_training_twice_gives_the_same_model(
     tabular: TabularProject, first_run: Answer, second_training: Answer
 ) -> None:
     assert second_training.code == 0, second_training.err
-    assert second_training.stages == {"prepare": "fresh", "features": "fresh", "train": "ran"}
+    assert second_training.stages == {
+        "prepare": "fresh",
+        "features": "fresh",
+        "choose": "fresh",
+        "train": "ran",
+    }
     assert second_training.model_hash == first_run.model_hash
     assert second_training.model_hash.endswith(".dir")
     assert second_training.run_id != first_run.run_id
@@ -153,6 +169,7 @@ def test_evaluating_alone_adds_to_the_run_of_the_model(
     assert evaluation.stages == {
         "prepare": "fresh",
         "features": "fresh",
+        "choose": "fresh",
         "train": "fresh",
         "evaluate": "ran",
         "figures": "fresh",
@@ -229,7 +246,7 @@ def test_what_the_store_did_not_take_waits_and_is_carried_over(
     assert carried["status"] == "FINISHED"
     assert carried["params"]["model.max_iter"] == "7"
     assert carried["metrics"]["r2"] == away.document["metrics"]["r2"]
-    assert set(carried["stage_seconds"]) == {"train", "evaluate"}
+    assert set(carried["stage_seconds"]) == {"choose", "train", "evaluate"}
     # Live values keep their history, and the run its model, data and files.
     history = tabular.store.get_metric_history(carried["id"], "live")
     assert [(entry.step, entry.value) for entry in history] == [(1, 0.5), (2, 0.25)]

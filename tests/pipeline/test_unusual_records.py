@@ -492,6 +492,40 @@ def test_a_dvc_file_that_dvc_refuses_is_refused(
     )
 
 
+@pytest.mark.parametrize("name", ["sha256", "md4", "etag", "nonsense"])
+@pytest.mark.parametrize("command", ["status", "run"])
+@pytest.mark.parametrize(("kind", "path", "line"), [("deps", RAW, 8), ("outs", "build/clean.json", 29)])
+def test_a_hash_in_dvc_lock_that_dvc_does_not_have(
+    ran: SmallProject, mlx: Any, command: str, name: str, kind: str, path: str, line: int
+) -> None:
+    edit_entry(ran, "clean", kind, hash=name)
+    result = mlx(command)
+    assert (result.code, result.err) == (
+        5,
+        f"error: 'dvc.lock' records a hash that DVC does not have: '{name}', of '{path}'\n"
+        f"  dvc.lock:{line}: hash: {name}\n"
+        "hint: run `git checkout -- dvc.lock`, or write `hash: md5` there with the content's md5\n",
+    )
+
+
+@pytest.mark.parametrize("name", ["sha256", "md4", "etag", "nonsense"])
+@pytest.mark.parametrize("command", ["status", "run"])
+@pytest.mark.parametrize("is_here", [True, False], ids=["", "not here"])
+def test_a_hash_in_a_dvc_file_that_dvc_does_not_have(
+    tracked: SmallProject, mlx: Any, command: str, name: str, is_here: bool
+) -> None:
+    edit_data(tracked, hash=name)
+    if not is_here:
+        tracked.remove(RAW)
+    result = mlx(command)
+    assert (result.code, result.err) == (
+        5,
+        f"error: '{RAW}.dvc' records a hash that DVC does not have: '{name}', of '{RAW}'\n"
+        f"  {RAW}.dvc:4: hash: {name}\n"
+        f"hint: run `git checkout -- {RAW}.dvc`, or write `hash: md5` there with the content's md5\n",
+    )
+
+
 @pytest.mark.parametrize("name", ["several in one file", "another name", "frozen", "notes", "an import"])
 def test_what_mlx_understands_itself_needs_no_dvc(tracked: SmallProject, name: str) -> None:
     change, _ = DATA[name]

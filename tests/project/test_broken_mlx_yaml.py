@@ -149,6 +149,22 @@ SHAPE = {
         (FIGURES, f"retries: 1.5\n    {FIGURES}"),
         ["25:5 stages.figures.retries: must be a whole number, is '1.5'"],
     ),
+    "cost below zero": (
+        ("positive: Yes", "positive: Yes\ncosts: {false_positive: -1, false_negative: 5}"),
+        ["7:9 costs.false_positive: must be at least 0, is -1"],
+    ),
+    "one cost alone": (
+        ("positive: Yes", "positive: Yes\ncosts: {false_positive: 1}"),
+        ["7:1 costs.false_negative: missing; of a row that is missed, in the same unit"],
+    ),
+    "cost in words": (
+        ("positive: Yes", "positive: Yes\ncosts: {false_positive: cheap, false_negative: 5}"),
+        ["7:9 costs.false_positive: must be a number, is 'cheap'"],
+    ),
+    "unknown cost": (
+        ("positive: Yes", "positive: Yes\ncosts: {false_positive: 1, false_negativ: 5, false_negative: 5}"),
+        ["7:28 costs.false_negativ: unknown key, did you mean 'false_negative'?"],
+    ),
     "version zero": (("mlx: 1", "mlx: 0"), ["1:1 mlx: must be at least 1, is 0"]),
 }
 
@@ -242,6 +258,17 @@ RULES = {
             "there is no target 'cluster'; add it below 'targets': `cluster: {ssh: HOST}`"
         ],
     ),
+    "evaluation that is no JSON file": (
+        ("evaluate: {}", "evaluate: {outputs: {evaluation: reports/page.html}}"),
+        [
+            "23:24 stages.evaluate.outputs.evaluation: "
+            "'evaluation' is what mlx itself finds, a .json file; give your own output another name"
+        ],
+    ),
+    "costs of nothing": (
+        ("positive: Yes", "positive: Yes\ncosts: {false_positive: 0, false_negative: 0}"),
+        ["7:1 costs: one of the costs must be more than 0"],
+    ),
     "two stages with one output": (
         ("[reports/figures]", "[data/train.csv]"),
         ["27:15 stages.figures.outputs[0]: 'data/train.csv' is already an output of 'features'"],
@@ -254,7 +281,9 @@ RULES = {
         ("[reports/figures]", "[reports]"),
         [
             "27:15 stages.figures.outputs[0]: "
-            "'reports' and 'reports/metrics.json' of 'evaluate' lie one inside the other"
+            "'reports' and 'reports/evaluation.json' of 'evaluate' lie one inside the other",
+            "27:15 stages.figures.outputs[0]: "
+            "'reports' and 'reports/metrics.json' of 'evaluate' lie one inside the other",
         ],
     ),
     "output that is an input": (
@@ -362,6 +391,16 @@ RULES = {
         ("task: classification", "task: regression"),
         [
             "6:1 positive: only a classification has a positive label",
+            *(f"{place}: a regression has no metric 'roc_auc'; use one of: {REGRESSION}" for place in GATES),
+        ],
+    ),
+    "costs in a regression": (
+        (
+            "task: classification\ntarget: Churn\npositive: Yes",
+            "task: regression\ntarget: Churn\ncosts: {false_positive: 1, false_negative: 5}",
+        ),
+        [
+            "6:1 costs: only a classification has costs of wrong rows",
             *(f"{place}: a regression has no metric 'roc_auc'; use one of: {REGRESSION}" for place in GATES),
         ],
     ),

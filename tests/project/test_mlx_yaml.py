@@ -8,7 +8,7 @@ import pytest
 
 from mlxkit.errors import NotInProjectError
 from mlxkit.project.load import find_root
-from mlxkit.project.models import Environment, Gate, RemoteTarget, Stage
+from mlxkit.project.models import Costs, Environment, Gate, RemoteTarget, Stage
 
 if TYPE_CHECKING:
     from conftest import Churn, TmpDir
@@ -45,8 +45,22 @@ def test_evaluate_finds_model_and_rows(churn: Churn) -> None:
         "evaluate",
         "evaluate",
         inputs={"model": "models/churn", "test": "data/test.csv"},
-        outputs={"metrics": "reports/metrics.json"},
+        outputs={"metrics": "reports/metrics.json", "evaluation": "reports/evaluation.json"},
     )
+
+
+def test_a_second_evaluation_has_no_report_unless_it_names_one(churn: Churn) -> None:
+    second = "evaluate: {}\n  again:\n    kind: evaluate\n    outputs: {metrics: reports/again.json}"
+    stages = churn.edit(("evaluate: {}", second)).load().stages
+    assert stages["again"].outputs == {"metrics": "reports/again.json"}
+    assert stages["again"].evaluation_path is None
+    assert stages["evaluate"].evaluation_path == "reports/evaluation.json"
+
+
+def test_costs(churn: Churn) -> None:
+    line = "positive: Yes\ncosts: {false_positive: 1, false_negative: 5.5}"
+    assert churn.load().costs is None
+    assert churn.edit(("positive: Yes", line)).load().costs == Costs(1.0, 5.5)
 
 
 def test_evaluate_takes_what_it_is_given(churn: Churn) -> None:

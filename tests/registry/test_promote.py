@@ -15,7 +15,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mlxkit.adapters import mlflow_model, mlflow_registry, mlflow_store, mlflow_tracking
+from mlxkit.adapters import (
+    mlflow_logged_model,
+    mlflow_model,
+    mlflow_registry,
+    mlflow_store,
+    mlflow_tracking,
+)
 from mlxkit.errors import ConfigError, Refused, UsageError
 from mlxkit.evaluation.training_rows import TRAINING_ROWS_FILE, fingerprint
 from mlxkit.project.environments import DEFAULTS
@@ -81,7 +87,7 @@ class Bench:
         run_id = mlflow_tracking.open_run(self.store, self.project.name, name="run", params={}, tags=tags)
         model_id = None
         if model is not None:
-            model_id = mlflow_tracking.log_model(self.store, run_id, self.models[model])
+            model_id = mlflow_logged_model.log_model(self.store, run_id, self.models[model])
         mlflow_tracking.close_run(
             self.store,
             run_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -47,13 +48,23 @@ def work(made: Scaffolded, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, pd.Dat
     """Run the project's functions in turn, tables on disk between them; return model, test and new rows."""
     answers = made.answers
     monkeypatch.syspath_prepend(str(made.root / "src"))
-    parts = ("data.make_dataset", "features.build_features", "models.train_model", "visualization.visualize")
-    data, features, models, figures = (importlib.import_module(f"{answers.package}.{part}") for part in parts)
+    parts = (
+        "data.make_dataset",
+        "features.build_features",
+        "models.choose_model",
+        "models.train_model",
+        "visualization.visualize",
+    )
+    data, features, choosing, models, figures = (
+        importlib.import_module(f"{answers.package}.{part}") for part in parts
+    )
     params = yaml.safe_load((made.root / "params.yaml").read_text(encoding="utf-8"))
 
     rows = _through_parquet(data.make_dataset(_read(made.root / made.raw_path), answers.target))
     split = features.split_rows(rows, **params["split"])
-    model = models.train_model(_through_parquet(split.train), answers.target, **params["model"])
+    train = _through_parquet(split.train)
+    choice = choosing.choose_model(train, answers.target, **params["choice"], model=params["model"])
+    model = models.train_model(train, answers.target, json.loads(json.dumps(choice)))
     figures.draw_figures(rows, answers.target, made.root / "reports/figures")
 
     assert list(model.feature_names_in_) == data.FEATURES
@@ -142,6 +153,52 @@ def test_own_tests_and_types_of_a_project_split_by_time(
     check_style(made.root)
     check(made.root, "mypy")
     check(made.root, "pytest", "-q", "-p", "no:cacheprovider")
+
+
+@pytest.fixture
+def sales(tmp_dir: TmpDir) -> Path:
+    """Prices, a few of them high, that are a product of two things."""
+    random = np.random.default_rng(0)
+    person, size, care = random.integers(0, 60, ROWS), random.normal(size=ROWS), random.normal(size=ROWS)
+    price = 10 * np.exp(size + care + random.normal(size=ROWS) / 4)
+    frame = pd.DataFrame({"person": person, "size": size, "care": care, "step": range(ROWS), "price": price})
+    frame.assign(dear=np.where(price > 10, "yes", "no")).to_csv("sales.csv", index=False)
+    return Path("sales.csv")
+
+
+def test_own_tests_and_types_of_a_project_with_a_repeated_key_and_a_skewed_target(
+    tmp_dir: TmpDir, monkeypatch: pytest.MonkeyPatch, sales: Path
+) -> None:
+    made = scaffold(Request(tmp_dir / "sales", sales, target="price", key="person", drop=("dear", "step")))
+    assert made.answers.choice.candidates == ("linear", "log_linear", "trees", "log_trees")
+    model, test, _ = work(made, monkeypatch)
+    # Only the logarithm of a product is a sum.
+    assert "TransformedTargetRegressor" in repr(model)
+    assert (model.predict(test) >= -1).all()
+    check_style(made.root)
+    check(made.root, "mypy")
+    check(made.root, "pytest", "-q", "-p", "no:cacheprovider", "tests/test_train_model.py")
+
+
+def test_own_tests_and_types_of_classes_split_by_a_number_of_time(tmp_dir: TmpDir, sales: Path) -> None:
+    made = scaffold(Request(tmp_dir / "steps", sales, target="dear", time="step", drop=("price", "person")))
+    assert made.answers.choice.folds == 5
+    check_style(made.root)
+    check(made.root, "mypy")
+    check(made.root, "pytest", "-q", "-p", "no:cacheprovider", "tests/test_train_model.py")
+
+
+def test_a_project_of_categories_alone(
+    tmp_dir: TmpDir, monkeypatch: pytest.MonkeyPatch, odd: pd.DataFrame
+) -> None:
+    words = odd[["yes", 'say "hi"', "2nd column"]].fillna("no").assign(won=odd["yes"].fillna("no"))
+    words.to_csv("words.csv", index=False)
+    made = scaffold(Request(tmp_dir / "words", Path("words.csv"), target="won"))
+    model, test, _ = work(made, monkeypatch)
+    assert (model.predict(test) == test["won"]).mean() > 0.9
+    assert "knots" not in (made.root / "params.yaml").read_text(encoding="utf-8")
+    check_style(made.root)
+    check(made.root, "mypy")
 
 
 def test_a_prediction_needs_nothing_but_raw_columns(

@@ -54,10 +54,10 @@ def test_every_file_of_the_scaffold_is_known(project: Path) -> None:
 
 def test_pyproject(project: Path) -> None:
     gone, come = changed_lines(project, "pyproject.toml")
-    modules = '["matplotlib.*", "mlflow.*", "ruamel.*", "sklearn.*", "yaml.*"]'
+    modules = '["matplotlib.*", "mlflow.*", "ruamel.*", "sklearn.*", "threadpoolctl.*", "yaml.*"]'
     assert [line for line in gone if "mlxkit" not in line] == [
         'files = ["src", "tests"]',
-        'module = ["matplotlib.*", "mlflow.*", "sklearn.*", "yaml.*"]',
+        'module = ["matplotlib.*", "mlflow.*", "sklearn.*", "threadpoolctl.*", "yaml.*"]',
     ]
     assert come == [
         '  "dvc>=3.67,<4",',

@@ -47,6 +47,9 @@ src/churn_2/data/make_dataset.py
 src/churn_2/features/__init__.py
 src/churn_2/features/build_features.py
 src/churn_2/models/__init__.py
+src/churn_2/models/candidates.py
+src/churn_2/models/choose_model.py
+src/churn_2/models/cross_validation.py
 src/churn_2/models/predict_model.py
 src/churn_2/models/train_model.py
 src/churn_2/visualization/__init__.py
@@ -79,11 +82,15 @@ stages:
     inputs: {customers: data/interim/customers.parquet}
     outputs: {train: data/processed/train.parquet, test: data/processed/test.parquet}
     params: [split]
+  choose:
+    call: churn_2.models.choose_model:choose_model
+    inputs: {train: data/processed/train.parquet}
+    outputs: {choice: reports/model_choice.json}
+    params: [choice, model]
   train:
     call: churn_2.models.train_model:train_model
-    inputs: {train: data/processed/train.parquet}
+    inputs: {train: data/processed/train.parquet, choice: reports/model_choice.json}
     outputs: {model: models/churn-2}
-    params: [model]
   evaluate: {}  # scores the model on the test rows, into reports/metrics.json
   figures:
     call: churn_2.visualization.visualize:draw_figures
@@ -104,11 +111,18 @@ split:
   test_share: 0.2  # share of the rows kept for testing
   seed: 0  # another seed is another split
 
+choice:
+  candidates: [linear, trees]  # from simple to complex; leave one to settle it
+  folds: 5
+  repeats: 3
+  most_rows: 20000  # candidates are compared on so many rows; the chosen one is trained on all
+
 model:
-  learning_rate: 0.05
-  max_iter: 100  # number of trees
-  max_leaf_nodes: 7  # size of one tree
+  learning_rate: 0.1
+  max_iter: 200  # most trees; cross-validation finds how many do best
+  max_leaf_nodes: 15  # size of one tree
   l2_regularization: 1.0
+  knots: 4  # of the curve through each number, in a linear model; 0 leaves straight lines
   seed: 0
 """
 

@@ -117,7 +117,7 @@ POINTS: tuple[Point, ...] = (
     Point("fork a keeper", "mlxkit.targets.template:Template._start", (RAW,), passages=4),
     Point("keep", "mlxkit.targets.worker:keep", (RAW, MODEL), ("before",), passages=2),
     Point("watch", "mlxkit.targets.worker:_Watch.until_it_ends", (RAW, MODEL), passages=2),
-    Point("end the group", "mlxkit.targets.worker:_end", (RAW, MODEL), passages=2),
+    Point("end the group", "mlxkit.targets.process_tree:end", (RAW, MODEL), passages=2),
     # a stage's process
     Point("run a job", "mlxkit.targets.worker:_run", (RAW, MODEL), ("before",), passages=3),
     Point("remove outputs", "mlxkit.pipeline.execute:remove_outputs", (RAW, MODEL), passages=2),
@@ -140,7 +140,7 @@ POINTS: tuple[Point, ...] = (
     Point("create_run", f"{_MLFLOW}.create_run", (MODEL,)),
     Point("log_inputs", f"{_MLFLOW}.log_inputs", (MODEL,)),
     Point("log_batch", f"{_MLFLOW}.log_batch", (MODEL,), passages=3),
-    Point("log_model", f"{_TRACKING}:log_model", (MODEL,)),
+    Point("log_model", "mlxkit.adapters.mlflow_logged_model:log_model", (MODEL,)),
     Point("close_run", f"{_TRACKING}:close_run", (MODEL,)),
     Point("create_logged_model", f"{_MLFLOW}.create_logged_model", (MODEL,)),
     Point("log_model_artifacts", f"{_MLFLOW}.log_model_artifacts", (MODEL,)),

@@ -120,6 +120,9 @@ while True:
     time.sleep(60)
 """
 
+# The same as a daemon: its parent is gone, and its session and process group are its own.
+DAEMON = "import os\nif os.fork(): os._exit(0)\nos.setsid()\nif os.fork(): os._exit(0)\n" + CHILD
+
 
 def eventually(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
     """Wait for something that other processes bring about."""
@@ -342,6 +345,30 @@ def test_what_a_job_leaves_behind_ends_with_it(place: Place) -> None:
     assert eventually(lambda: not is_running(pid_in(child)))
 
 
+ADOPTS = pytest.mark.skipif(not LINUX, reason="only Linux gives orphans a parent of choice")
+
+
+@ADOPTS
+@pytest.mark.parametrize("stubborn", [True, False], ids=["stubborn", ""])
+def test_a_daemon_that_a_job_starts_ends_with_it(place: Place, stubborn: bool) -> None:
+    daemon = place.root / f"daemon-{time.monotonic_ns()}"
+    code = DAEMON if stubborn else DAEMON.replace("signal.signal(signal.SIGTERM, signal.SIG_IGN)", "")
+    python = f"'{sys.executable}' -c '{code}' '{daemon}'"
+    outcome = place.run(shell=f"{python}; while [ ! -e '{daemon}' ]; do sleep 0.02; done")
+    assert outcome.succeeded
+    assert not is_running(pid_in(daemon))
+
+
+@ADOPTS
+def test_cancelling_ends_daemons_too(place: Place) -> None:
+    daemon = place.root / f"daemon-{time.monotonic_ns()}"
+    running = place.workers.start(place.job(shell=f"'{sys.executable}' -c '{DAEMON}' '{daemon}'; sleep 600"))
+    pid = pid_in(daemon)
+    place.workers.cancel(running)
+    assert place.end(running).signal == signal.SIGTERM
+    assert not is_running(pid)
+
+
 @pytest.mark.skipif(not LINUX, reason="the parent of a process is looked up in /proc")
 def test_when_its_keeper_is_killed_a_job_ends_with_its_children(place: Place) -> None:
     stamp = time.monotonic_ns()
@@ -482,6 +509,17 @@ def test_when_mlx_is_killed_its_jobs_and_their_children_end(
     process = subprocess.Popen(script)
     pids = [pid_in(tmp_path / "mark"), pid_in(tmp_path / "child")]
     process.send_signal(number)
+    process.wait()
+    assert eventually(lambda: not any(map(is_running, pids)))
+
+
+@ADOPTS
+@pytest.mark.parametrize("fresh", ["fork", "fresh"])
+def test_when_mlx_is_killed_daemons_of_its_jobs_end(tmp_path: Path, fresh: str) -> None:
+    (tmp_path / "jobs.py").write_text(JOBS)
+    process = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path), fresh, "call", DAEMON])
+    pids = [pid_in(tmp_path / "mark"), pid_in(tmp_path / "child")]
+    process.kill()
     process.wait()
     assert eventually(lambda: not any(map(is_running, pids)))
 

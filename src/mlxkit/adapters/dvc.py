@@ -180,6 +180,12 @@ class Dvc:
         with translated():
             return dvc_answers.listing(self._files.data(dvc_file), str(self._root / path))
 
+    def stage_listing(self, stage_name: str, definition: Mapping[str, Any], path: str) -> dict[str, str]:
+        """Return relative path -> hash of the files in an output folder, as `listing` does."""
+        with translated():
+            stage = self._files.defined(stage_name, definition)
+            return dvc_answers.listing(stage, str(self._root / path))
+
     def add(self, path: str) -> None:
         """Track a data file, as `dvc add` does."""
         with self._changing():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,3 +74,16 @@ def _described(found: Any) -> str:
     """Say what DVC's schema does not allow, and where."""
     where = ".".join(str(part) for part in found.path)
     return f"{where}: {found.error_message}"
+
+
+def unknown_hash(root: Path, file: Path, path: str, name: str) -> ToolError:
+    """Say that a dvc.lock or a `.dvc` file records a path by a hash that DVC does not have."""
+    shown = file.relative_to(root).as_posix()
+    named = re.compile(rf"\bhash:\s*['\"]?{re.escape(name)}\b")
+    lines = file.read_text(encoding="utf-8").splitlines()
+    line = next((number for number, text in enumerate(lines, start=1) if named.search(text)), 1)
+    return ToolError(
+        f"'{shown}' records a hash that DVC does not have: '{name}', of '{os.path.relpath(path, root)}'",
+        context=[f"{shown}:{line}: {lines[line - 1].strip('- ')}"],
+        hint=f"run `git checkout -- {shlex.quote(shown)}`, or write `hash: md5` there with the content's md5",
+    )

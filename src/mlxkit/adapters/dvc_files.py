@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from mlxkit.adapters.dvc_errors import unknown_hash
 from mlxkit.project.files import write_atomically
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ DVC_FILE, LOCK_FILE = "dvc.yaml", "dvc.lock"
 TEMPORARY = re.compile(r".*\.[A-Za-z0-9_-]{22}\.tmp")
 """Names that DVC writes files under, in the cache and in the workspace, before it moves them to their own."""
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+_HASHES = ("md5", "md5-dos2unix")
+"""What DVC hashes a local file by: of version 3, and of version 2, whose records name none."""
 
 
 class StageFiles:
@@ -39,7 +44,7 @@ class StageFiles:
 
     def stage(self, name: str) -> Any:
         """Return a stage of dvc.yaml, filled with what dvc.lock records, as a new object."""
-        return self._read().stages[name]
+        return self._understood(self._read().stages[name])
 
     def defined(self, name: str, definition: Mapping[str, Any]) -> Any:
         """Return a stage that dvc.yaml may not have yet, filled with what dvc.lock records."""
@@ -47,11 +52,27 @@ class StageFiles:
 
         file = self._read()
         locked = copy.deepcopy(file.lockfile_contents["stages"][name])
-        return StageLoader.load_stage(file, name, dict(definition), locked)
+        return self._understood(StageLoader.load_stage(file, name, dict(definition), locked))
 
     def data(self, dvc_file: str) -> Any:
         """Return what a `.dvc` file describes; its path is relative to the root."""
-        return self._repo.stage.load_one(path=str(self._root / dvc_file))
+        return self._understood(self._repo.stage.load_one(path=str(self._root / dvc_file)))
+
+    def _understood(self, stage: Any) -> Any:
+        """Return a stage whose record names no hash that DVC does not have: it would fail half-way.
+
+        Raises:
+            ToolError: it does.
+        """
+        from dvc.dependency import Dependency
+        from dvc.stage import PipelineStage
+
+        deps = [dep for dep in stage.deps if type(dep) is Dependency]  # not parameters and the like
+        for item in (*deps, *stage.outs):
+            if item.protocol == "local" and item.hash_name not in _HASHES:
+                file = self._lock if isinstance(stage, PipelineStage) else Path(stage.path)
+                raise unknown_hash(self._root, file, item.fs_path, item.hash_name)
+        return stage
 
     def save(self, stage: Any, *, unless: Callable[[Any], str | None] = lambda stage: None) -> str | None:
         """Save what a stage read and made: in the cache, the run cache, and dvc.lock or its `.dvc` file.

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters import mlflow_runs, mlflow_store
+from mlxkit.adapters.mlflow_logged_model import log_model
 from mlxkit.adapters.mlflow_store import Store, connect, talking
 from mlxkit.adapters.mlflow_tracking import (
     COMPLETES,
     ENVIRONMENT,
     RESTORED_FROM,
     close_abandoned,
-    log_model,
 )
 
 if TYPE_CHECKING:

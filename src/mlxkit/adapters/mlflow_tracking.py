@@ -1,4 +1,4 @@
-"""Runs as they are written: opened, filled, closed, with their data and their model."""
+"""Runs as they are written: opened, filled, closed, with their data."""
 
 from __future__ import annotations
 
@@ -6,22 +6,20 @@ import getpass
 import json
 import math
 import os
-import re
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlxkit.adapters import mlflow_store
-from mlxkit.adapters.mlflow_model import MLMODEL, read_mlmodel, write_mlmodel
+from mlxkit.adapters.mlflow_names import name_of, named
 from mlxkit.adapters.mlflow_store import Store, connect, talking
 from mlxkit.adapters.process import Process, is_alive, this_process
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
     from mlflow import MlflowClient
-    from mlflow.entities import Run
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -34,8 +32,8 @@ COMPLETES = "mlx.completes"
 MODEL = "mlx.model"
 SECONDS, MEMORY = "seconds/", "max_memory_mb/"
 
-_PID, _HOST, _STARTED = "mlx.pid", "mlx.host", "mlx.process"
-_MAX_PARAM, _MAX_TAG, _MAX_KEY = 6000, 8000, 250
+_PID, _HOST, _STARTED, _NAMESPACE = "mlx.pid", "mlx.host", "mlx.process", "mlx.pid_namespace"
+_MAX_PARAM, _MAX_TAG = 6000, 8000
 
 
 @dataclass(frozen=True)
@@ -76,15 +74,16 @@ def open_run(
     name: str,
     params: Mapping[str, Any],
     tags: Mapping[str, str],
+    metrics: Mapping[str, Any] | None = None,
     datasets: Sequence[DatasetInput] = (),
     owner: Process | None = None,
 ) -> str:
     """Create a run of status RUNNING that belongs to `owner`, by default this process, and return its id.
 
-    `params` holds the groups of params.yaml; nested keys are joined by dots. Texts that are too long
-    for MLflow are cut.
+    `params` holds the groups of params.yaml; nested keys are joined by dots, here and in `metrics`, which are
+    known before the run begins. Texts that are too long for MLflow are cut.
     """
-    flat = {_key(key): _cut(value, _MAX_PARAM) for key, value in _flat(params)}
+    flat = {name: _cut(value, _MAX_PARAM) for name, value in named(params).items()}
     with talking(store, "record the run in MLflow"):
         from mlflow.entities import Param
 
@@ -93,6 +92,8 @@ def open_run(
         run = client.create_run(experiment_id, tags={**_standard_tags(owner), **_tags(tags)}, run_name=name)
         run_id = str(run.info.run_id)
         client.log_batch(run_id, params=[Param(key, value) for key, value in flat.items()], synchronous=True)
+        if metrics:
+            _log_metrics(client, run_id, dict(_numbers(metrics)), None)
         if datasets:
             client.log_inputs(run_id, datasets=[_dataset(dataset) for dataset in datasets])
     return run_id
@@ -114,7 +115,7 @@ def close_run(
     Nested metrics become `baseline.roc_auc`, and belong to the model too; what a stage took becomes
     `seconds/STAGE` and `max_memory_mb/STAGE`. `tags` come last: they say that all of it is there.
     """
-    values = dict(_numbers(metrics or {}))
+    values = _numbers(metrics or {})
     with talking(store, f"record the run '{run_id}' in MLflow"):
         client = connect(store)
         _log_metrics(client, run_id, values, model_id)
@@ -129,19 +130,18 @@ def close_run(
         client.set_terminated(run_id, status)
 
 
-def log_model(store: Store, run_id: str, directory: Path, *, name: str | None = None) -> str:
-    """Give a run its model, from a model directory, and return the id of the logged model.
-
-    `name` is that of the model in the run; by default the directory's.
-    """
-    with talking(store, f"record the model of the run '{run_id}' in MLflow"):
-        return _log_model(connect(store), run_id, directory, name or directory.name)
-
-
 def log_metrics(store: Store, run_id: str, metrics: Mapping[str, Any]) -> None:
     """Add metrics to a run."""
     with talking(store, f"record metrics of the run '{run_id}' in MLflow"):
-        _log_metrics(connect(store), run_id, dict(_numbers(metrics)), None)
+        _log_metrics(connect(store), run_id, _numbers(metrics), None)
+
+
+def log_artifacts(store: Store, run_id: str, paths: Sequence[Path]) -> None:
+    """Add files to a run, in place of those of the same name."""
+    with talking(store, f"add files to the run '{run_id}' in MLflow"):
+        client = connect(store)
+        for path in paths:
+            client.log_artifact(run_id, str(path))
 
 
 def set_tags(store: Store, run_id: str, tags: Mapping[str, str]) -> None:
@@ -169,60 +169,6 @@ def close_abandoned(
         for run_id in dead:
             client.set_terminated(run_id, "KILLED")
     return tuple(dead)
-
-
-def _log_model(client: MlflowClient, run_id: str, directory: Path, name: str) -> str:
-    from mlflow.entities import LoggedModelOutput
-
-    run = client.get_run(run_id)
-    known = _known_model(client, run)
-    if known is not None:
-        return known
-    model = client.create_logged_model(
-        run.info.experiment_id, name=name, source_run_id=run_id, tags={MODEL: "true"}
-    )
-    model_id = str(model.model_id)
-    try:
-        with tempfile.TemporaryDirectory(prefix="mlx-model-") as folder:
-            _mirror(directory, Path(folder))
-            write_mlmodel(Path(folder), {**read_mlmodel(directory), "model_id": model_id, "run_id": run_id})
-            client.log_model_artifacts(model_id, folder)
-    except BaseException:
-        client.finalize_logged_model(model_id, "FAILED")
-        raise
-    client.finalize_logged_model(model_id, "READY")
-    client.log_outputs(run_id, [LoggedModelOutput(model_id, 0)])
-    return model_id
-
-
-def _known_model(client: MlflowClient, run: Run) -> str | None:
-    """Return the model that was logged for a run before mlx was killed; a half one is deleted."""
-    from mlflow.entities import LoggedModelOutput
-
-    ready = None
-    for model in client.search_logged_models(
-        [run.info.experiment_id],
-        filter_string=f"source_run_id = '{run.info.run_id}' AND tags.`{MODEL}` = 'true'",
-    ):
-        if ready is None and str(model.status) == "READY":
-            ready = str(model.model_id)
-        else:
-            client.delete_logged_model(model.model_id)
-    listed = [output.model_id for output in run.outputs.model_outputs] if run.outputs else []
-    if ready is not None and ready not in listed:
-        client.log_outputs(run.info.run_id, [LoggedModelOutput(ready, 0)])
-    return ready
-
-
-def _mirror(directory: Path, copy: Path) -> None:
-    """Fill `copy` with links to every file but `MLmodel`: the store copies what they point to, once."""
-    for path in directory.rglob("*"):
-        twin = copy / path.relative_to(directory)
-        if path.is_dir():
-            twin.mkdir(parents=True, exist_ok=True)
-        elif path != directory / MLMODEL:
-            twin.parent.mkdir(parents=True, exist_ok=True)
-            twin.symlink_to(path.resolve())
 
 
 def _log_metrics(
@@ -260,6 +206,7 @@ def _standard_tags(owner: Process | None) -> dict[str, str]:
         _HOST: process.host,
         _PID: str(process.pid),
         _STARTED: process.started,
+        _NAMESPACE: process.namespace,
     }
 
 
@@ -272,37 +219,27 @@ def user_name() -> str:
 
 
 def _owner(tags: Mapping[str, str]) -> Process:
-    return Process(tags.get(_HOST, ""), int(tags[_PID]), tags.get(_STARTED, ""))
+    started, namespace = tags.get(_STARTED, ""), tags.get(_NAMESPACE, "")
+    return Process(tags.get(_HOST, ""), int(tags[_PID]), started, namespace)
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def _numbers(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    for key, value in _flat(metrics):
-        if isinstance(value, int | float) and math.isfinite(value):
-            yield _key(key), float(value)
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    return {
+        name: float(value)
+        for name, value in named(metrics).items()
+        if isinstance(value, int | float) and math.isfinite(value)
+    }
 
 
 def _used(stages: Mapping[str, StageUse]) -> Iterator[tuple[str, float]]:
     for name, use in stages.items():
-        yield _key(f"{SECONDS}{name}"), use.seconds
+        yield name_of(f"{SECONDS}{name}"), use.seconds
         if use.max_memory:
-            yield _key(f"{MEMORY}{name}"), round(use.max_memory / 2**20, 1)
+            yield name_of(f"{MEMORY}{name}"), round(use.max_memory / 2**20, 1)
 
 
 def _tags(tags: Mapping[str, str]) -> dict[str, str]:
-    return {_key(key): _cut(value, _MAX_TAG) for key, value in tags.items()}
-
-
-def _key(key: str) -> str:
-    """Return a name that MLflow takes: no characters but letters, digits and `_-. /`."""
-    return re.sub(r"[^\w\-. /]", "_", key).strip("/")[:_MAX_KEY]
+    return {name_of(key): _cut(value, _MAX_TAG) for key, value in tags.items()}
 
 
 def _cut(value: object, length: int) -> str:

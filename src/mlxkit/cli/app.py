@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str] = {
     "run": "run_",
     "train": "run_",
     "evaluate": "run_",
+    "open": "open",
     "promote": "promote",
     "drift": "drift",
     "runs": "runs",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlxkit.cli.options import Env, Session, command
-from mlxkit.output import number, seconds, size
+from mlxkit.cli.results import metric_lines
+from mlxkit.output import seconds, size
 
 if TYPE_CHECKING:
     from mlxkit.output import Style
@@ -152,6 +153,9 @@ def _document(result: RunResult, dry_run: bool) -> dict[str, Any]:
             for stage in result.stages
         ],
         "metrics": dict(result.metrics),
+        "intervals": {name: list(pair) for name, pair in result.intervals.items()},
+        "champion": result.champion,
+        "report": result.report,
         "seconds": round(result.seconds, 3),
         "saved_seconds": round(result.saved_seconds, 3),
     }
@@ -162,7 +166,7 @@ def _lines(session: Session, result: RunResult, dry_run: bool) -> list[str]:
     out = session.output
     if not dry_run and result.error is None and all(stage.status == "fresh" for stage in result.stages):
         done = f"everything is up to date ({seconds(result.seconds)}{_saved(result)}){_record(result)}"
-        return [done, *_metric_lines(session, result)]
+        return [done, *metric_lines(out, result)]
     words = {"skipped": "would run"} if dry_run else {}
     rows = [
         [
@@ -178,8 +182,8 @@ def _lines(session: Session, result: RunResult, dry_run: bool) -> list[str]:
     if dry_run or result.error is not None:
         return lines
     total = f"done in {seconds(result.seconds)}{_saved(result)}{_record(result)}"
-    metrics = _metric_lines(session, result)
-    next_step = ["", "next: mlx promote"] if metrics and result.run_id else []
+    metrics = metric_lines(out, result)
+    next_step = ["next: mlx promote"] if metrics and result.run_id else []
     return [*lines, "", total, *metrics, *next_step]
 
 
@@ -193,12 +197,3 @@ def _record(result: RunResult) -> str:
     if not result.recorded or result.run_id is None:
         return ""
     return f", recorded as run {result.run_id[:8]}" + (" (uncommitted changes)" if result.dirty else "")
-
-
-def _metric_lines(session: Session, result: RunResult) -> list[str]:
-    numbers = {name: v for name, v in result.metrics.items() if isinstance(v, int | float)}
-    if not numbers:
-        return []
-    baseline = result.metrics.get("baseline") or {}
-    rows = [[name, number(value), number(baseline.get(name, ""))] for name, value in numbers.items()]
-    return ["", *session.output.table(["metric", "model", "baseline"], rows, right=(1, 2))]

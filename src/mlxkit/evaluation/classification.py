@@ -35,6 +35,7 @@ class ClassificationScorer:
         scores: shape (n, n_classes), in the order of the classes, or None.
         n_classes: how many classes the task has.
         positive: position of the positive class, or None with other than two classes.
+        labels: the classes as text.
     """
 
     truth: Indices
@@ -42,11 +43,19 @@ class ClassificationScorer:
     scores: Floats | None
     n_classes: int
     positive: int | None
+    labels: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
         """How many rows are scored."""
         return len(self.truth)
+
+    def at(self, rows: Indices) -> ClassificationScorer:
+        """Return the scorer of some of the rows."""
+        scores = None if self.scores is None else self.scores[rows]
+        return ClassificationScorer(
+            self.truth[rows], self.predicted[rows], scores, self.n_classes, self.positive, self.labels
+        )
 
     def value(self, metric: str, indices: Indices | None = None) -> float:
         """Return a metric over the rows at `indices` (default all); NaN where it is not defined there."""
@@ -60,7 +69,7 @@ class ClassificationScorer:
             return float(np.mean(defined)) if defined else float("nan")
         if metric == "brier" and indices is None and self.positive is not None:
             return float(brier_score_loss(self.truth == self.positive, self.scores[:, self.positive]))
-        losses = self._losses[metric]
+        losses = self.losses[metric]
         return float(np.mean(losses if indices is None else losses[indices]))
 
     def _exact(self, metric: str) -> list[float]:
@@ -93,12 +102,12 @@ class ClassificationScorer:
 
     def _histograms(self, indices: Indices) -> Iterator[tuple[Indices, Indices]]:
         """Yield, for each ranked class, its rows and the rest counted by distinct score, ascending."""
-        for cells, size in self._ranks:
+        for cells, size in self.ranks:
             counts = np.bincount(cells[indices], minlength=2 * size).reshape(size, 2)
             yield counts[:, 1], counts[:, 0]
 
     @cached_property
-    def _ranks(self) -> list[tuple[Indices, int]]:
+    def ranks(self) -> list[tuple[Indices, int]]:
         """For each ranked class: each row's score rank, doubled, plus one in the class; how many ranks."""
         assert self.scores is not None
         found = []
@@ -108,7 +117,7 @@ class ClassificationScorer:
         return found
 
     @cached_property
-    def _losses(self) -> dict[str, Floats]:
+    def losses(self) -> dict[str, Floats]:
         """Each row's part of the metrics that are plain means."""
         assert self.scores is not None
         own = self.scores[np.arange(self.rows), self.truth]

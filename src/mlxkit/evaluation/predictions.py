@@ -38,6 +38,12 @@ class Predictions:
     classes: tuple[Any, ...] = ()
     output: NDArray[Any] | None = None
 
+    def at(self, rows: NDArray[Any] | slice) -> Predictions:
+        """Return the predictions of some of the rows."""
+        scores = None if self.scores is None else self.scores[rows]
+        output = None if self.output is None else self.output[rows]
+        return Predictions(self.labels[rows], scores, self.classes, output)
+
 
 def predict(
     model: object,
@@ -47,8 +53,11 @@ def predict(
     target: str | None = None,
     columns: Sequence[str] | None = None,
     with_scores: bool = True,
+    labels_by_score: bool = False,
 ) -> Predictions:
     """Predict `rows` with a fitted model, without the scores of an estimator where they are not wanted.
+
+    `labels_by_score` takes the likeliest class for the label, where there are scores, and asks only once.
 
     The model gets `columns` (its signature), else the columns that it remembers from fitting, else all but
     `target`.
@@ -62,19 +71,32 @@ def predict(
             f"a model of type '{type(model).__name__}' has no 'predict' method",
             hint="return a scikit-learn estimator or an mlflow.pyfunc.PythonModel from the train function",
         )
-    inputs = rows[_input_columns(model, rows, target, columns)]
-    output = np.asarray(model.predict(inputs))  # type: ignore[attr-defined]
+    inputs = rows[input_columns(model, rows, target, columns)]
     classes = getattr(model, "classes_", None)
+    asks = (
+        task == "classification" and classes is not None and with_scores and hasattr(model, "predict_proba")
+    )
+    if asks and labels_by_score:
+        scores, names = _scores(model, inputs, classes)
+        if scores is not None:
+            return Predictions(np.asarray(classes)[scores.argmax(axis=1)], scores, names)
+    output = np.asarray(model.predict(inputs))  # type: ignore[attr-defined]
     if task == "classification" and classes is None and output.dtype.kind == "f":
         return _from_numbers(output, len(rows))
     labels = _one_per_row(output, len(rows))
-    if task == "regression" or classes is None or not (with_scores and hasattr(model, "predict_proba")):
+    if not asks:
         return Predictions(labels)
+    scores, names = _scores(model, inputs, classes)
+    return Predictions(labels) if scores is None else Predictions(labels, scores, names)
+
+
+def _scores(
+    model: Any, inputs: DataFrame, classes: Any
+) -> tuple[NDArray[np.float64] | None, tuple[Any, ...]]:
+    """Return an estimator's probabilities and its classes; None where they do not fit each other."""
     scores = np.asarray(model.predict_proba(inputs), dtype=np.float64)
     names = tuple(np.asarray(classes).tolist())
-    if scores.shape != (len(rows), len(names)):
-        return Predictions(labels)
-    return Predictions(labels, scores, names)
+    return (scores if scores.shape == (len(inputs), len(names)) else None), names
 
 
 def fitted_columns(model: object, columns: Iterable[str]) -> list[str] | None:
@@ -94,9 +116,14 @@ def fitted_columns(model: object, columns: Iterable[str]) -> list[str] | None:
     return [known.get(name, name) for name in names]
 
 
-def _input_columns(
-    model: object, rows: DataFrame, target: str | None, columns: Sequence[str] | None
+def input_columns(
+    model: object, rows: DataFrame, target: str | None, columns: Sequence[str] | None = None
 ) -> list[str]:
+    """Return the columns that a model gets: `columns`, else those that it remembers, else all but `target`.
+
+    Raises:
+        DataError: the rows lack one of them.
+    """
     wanted = columns if columns is not None else fitted_columns(model, rows.columns)
     if wanted is None:
         return [name for name in rows.columns if name != target]

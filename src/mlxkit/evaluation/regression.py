@@ -24,13 +24,17 @@ class RegressionScorer:
         """How many rows are scored."""
         return len(self.truth)
 
+    def at(self, rows: Indices) -> RegressionScorer:
+        """Return the scorer of some of the rows."""
+        return RegressionScorer(self.truth[rows], self.predicted[rows])
+
     def value(self, metric: str, indices: Indices | None = None) -> float:
         """Return a metric over the rows at `indices` (default all); NaN where it is not defined there.
 
         r2 is not defined where all true values are equal, mape where one of them is zero.
         """
         truth = self.truth if indices is None else self.truth[indices]
-        errors = self._errors if indices is None else self._errors[indices]
+        errors = self.errors if indices is None else self.errors[indices]
         with np.errstate(over="ignore", invalid="ignore"):
             match metric:
                 case "mae":
@@ -45,7 +49,8 @@ class RegressionScorer:
                     return _r2(truth, errors)
 
     @cached_property
-    def _errors(self) -> Floats:
+    def errors(self) -> Floats:
+        """Each row's absolute error."""
         with np.errstate(over="ignore"):
             return np.abs(self.truth - self.predicted)
 

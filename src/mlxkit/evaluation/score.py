@@ -16,6 +16,7 @@ from pandas import Series
 
 from mlxkit.errors import DataError
 from mlxkit.evaluation.classification import ClassificationScorer
+from mlxkit.evaluation.columns import category
 from mlxkit.evaluation.labels import LabelIndex, in_order
 from mlxkit.evaluation.predictions import Predictions
 from mlxkit.evaluation.regression import RegressionScorer
@@ -55,11 +56,16 @@ def baseline(
     positive: Label | None = None,
 ) -> dict[str, float]:
     """Return the metrics of always answering the class shares or mean of `training` (default `truth`)."""
+    return score(task, truth, guess(task, truth, training=training), positive=positive)
+
+
+def guess(task: Task, truth: Series[Any], *, training: Series[Any] | None = None) -> Predictions:
+    """Return what a model answers that knows the labels of `training` (default `truth`), and no row."""
     known = (truth if training is None else training).dropna()
     if task == "regression":
         values = _numbers(known)
         mean = float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else 0.0
-        return score(task, truth, Predictions(np.full(len(truth), mean)))
+        return Predictions(np.full(len(truth), mean))
     shares = known.value_counts(normalize=True)
     if shares.empty:
         raise _no_labels()
@@ -68,7 +74,14 @@ def baseline(
     labels = np.empty(len(truth), dtype=object)
     labels[:] = classes[int(np.argmax(prior))]
     scores = np.broadcast_to(prior, (len(truth), len(prior)))
-    return score(task, truth, Predictions(labels, scores, tuple(classes)), positive=positive)
+    return Predictions(labels, scores, tuple(classes))
+
+
+def labelled(task: Task, truth: Series[Any]) -> NDArray[np.bool_]:
+    """Return which rows have a label that can be scored."""
+    if task == "regression":
+        return np.isfinite(_numbers(truth))
+    return np.asarray(truth.notna(), dtype=np.bool_)
 
 
 def scorer(
@@ -112,7 +125,9 @@ def _classification(
     if positive is not None and len(index.values) < 2:
         index.add(positive)
     scores = _aligned(predictions, kept, len(index.values))
-    return ClassificationScorer(codes[kept], predicted, scores, len(index.values), _positive(index, positive))
+    position = _positive(index, positive)
+    names = tuple(category(label) or "" for label in index.values)
+    return ClassificationScorer(codes[kept], predicted, scores, len(index.values), position, names)
 
 
 def _aligned(predictions: Predictions, kept: NDArray[np.bool_], n_classes: int) -> NDArray[np.float64] | None:

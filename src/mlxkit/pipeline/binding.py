@@ -62,9 +62,8 @@ def bind(
         _refuse(name, known.get(name, []), command)
         if name in command.bind:
             path = Path(command.bind[name])
-            arguments[name] = (
-                _as_asked(given[name], path, annotation) if name in given else _load(path, annotation)
-            )
+            loaded = name in given
+            arguments[name] = _as_asked(given[name], path, annotation) if loaded else _load(path, annotation)
         elif name in command.out:
             written.add(name)
             arguments[name] = Path(command.out[name])
@@ -74,11 +73,15 @@ def bind(
         elif name in CONTEXT_NAMES and (name in command.context or parameter.default is parameter.empty):
             arguments[name] = command.context.get(name, [] if name == "protected" else None)
         elif parameter.default is parameter.empty:
-            raise StageFailed(
-                f"parameter '{name}' of '{command.call}' is given by no input, output or parameter",
-                hint="add it to the stage in mlx.yaml or to params.yaml, then run `mlx check`",
-            )
+            raise _without_source(name, command)
     return arguments, written
+
+
+def _without_source(name: str, command: Command) -> StageFailed:
+    return StageFailed(
+        f"parameter '{name}' of '{command.call}' is given by no input, output or parameter",
+        hint="add it to the stage in mlx.yaml or to params.yaml, then run `mlx check`",
+    )
 
 
 def _resolved(annotation: Any, function: Callable[..., Any]) -> Any:

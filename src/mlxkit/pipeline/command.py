@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlxkit.errors import UsageError
 from mlxkit.project.functions import CONTEXT_NAMES, find_function
+from mlxkit.project.models import Costs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _MODEL_CONTEXT = ("task", "target", "positive", "key")
 """What the kinds `train` and `evaluate` themselves need to know of mlx.yaml."""
+_REPORT_CONTEXT = ("time", "protected", "costs")
+"""What an evaluation in full needs beside those."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,9 @@ class Command:
 def command_of(project: Project, stage: Stage) -> Command:
     """Return the command of a stage."""
     context_names = _context_names(project, stage)
-    values = {name: getattr(project, name) for name in CONTEXT_NAMES}
+    values = {name: getattr(project, name) for name in (*CONTEXT_NAMES, "costs")}
     context = {
-        name: list(value) if isinstance(value, tuple) else value
+        name: _as_plain(value)
         for name, value in values.items()
         if name in context_names and value is not None and value != ()
     }
@@ -96,9 +99,17 @@ def command_of(project: Project, stage: Stage) -> Command:
     )
 
 
+def _as_plain(value: Any) -> Any:
+    if isinstance(value, Costs):
+        return dict(vars(value))
+    return list(value) if isinstance(value, tuple) else value
+
+
 def _context_names(project: Project, stage: Stage) -> set[str]:
     """Return the names that matter: those the function asks for, and those its kind needs."""
     names = set(_MODEL_CONTEXT) if stage.kind in ("train", "evaluate") else set()
+    if stage.evaluation_path is not None:
+        names |= set(_REPORT_CONTEXT)
     if stage.call:
         parameters = find_function(project.root, stage.call).parameters
         names |= set(CONTEXT_NAMES) if parameters is None else {p.name for p in parameters}

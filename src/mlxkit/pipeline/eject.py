@@ -222,6 +222,10 @@ def _leaving(project: Project, written: Mapping[str, str], libraries: set[str], 
     )
 
 
+def _reports(project: Project) -> bool:
+    return any(stage.evaluation_path is not None for stage in project.stages.values())
+
+
 def _lost(project: Project) -> tuple[str, ...]:
     """Say what nothing in the plain project does any more."""
     limits = {
@@ -234,6 +238,7 @@ def _lost(project: Project) -> tuple[str, ...]:
         for text, applies in (
             ("gates: a model is registered whatever its metrics", model and bool(project.gates)),
             ("drift: nothing compares new rows with the training rows", model),
+            ("the report: metrics have no intervals, and nothing draws a page", _reports(project)),
             ("reasons: `dvc status` says what changed, not why a stage is stale", True),
             ("the record beside a run: hashes of its data, what was not committed", model),
             *((f"{name}: of {', '.join(stages)}", bool(stages)) for name, stages in limits.items()),

@@ -17,8 +17,14 @@ from typing import TYPE_CHECKING, Any
 from mlxkit.errors import MlxError, StageFailed, of_the_machine
 from mlxkit.pipeline.binding import bind
 from mlxkit.pipeline.command import Command
+from mlxkit.pipeline.evaluation_report import write_evaluation
 from mlxkit.pipeline.formats import load_object, load_table
-from mlxkit.pipeline.model_stages import evaluate_model, save_trained_model
+from mlxkit.pipeline.model_stages import (
+    evaluation_of_model,
+    metrics_of_model,
+    predict_test_rows,
+    save_trained_model,
+)
 from mlxkit.pipeline.saving import save
 from mlxkit.pipeline.user_code import (
     call_user_function,
@@ -32,6 +38,8 @@ from mlxkit.project.variables import expand, read_dotenv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from mlxkit.evaluation.facts import Evaluation
 
 
 def execute_job(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,12 +92,17 @@ def execute(command: Command, root: Path) -> None:
         mlflow_live.shield(os.environ.get("MLFLOW_TRACKING_URI", ""))
     params = group_values(read_params(root), command.params)
     remove_outputs(_written(command))
-    results = _evaluate(command, params) if command.kind == "evaluate" else _call(command, params)
+    if command.kind == "evaluate":
+        results, evaluation = _evaluate(command, params)
+    else:
+        results, evaluation = _call(command, params), None
     for name, value in results.items():
         if command.kind == "train" and name == model_output(command.out):
             save_trained_model(command, value, command.out[name], root, run_id=run_id)
         else:
             save(value, Path(command.out[name]))
+    if evaluation is not None:
+        write_evaluation(evaluation, Path(command.out["evaluation"]), name=Path(command.bind["model"]).name)
     _check_outputs(command)
 
 
@@ -154,12 +167,15 @@ def _call(command: Command, params: Mapping[str, Any]) -> dict[str, Any]:
     return results_by_output(returned, wanted, command)
 
 
-def _evaluate(command: Command, params: Mapping[str, Any]) -> dict[str, Any]:
+def _evaluate(command: Command, params: Mapping[str, Any]) -> tuple[dict[str, Any], Evaluation | None]:
     """Score the model; the user's own function adds metrics, or replaces those of the same name."""
     model = load_object(Path(command.bind["model"]))
     rows = load_table(Path(command.bind["test"]))
-    metrics = evaluate_model(command, model, rows)
-    results: dict[str, Any] = {"metrics": metrics}
+    predictions = predict_test_rows(command, model, rows)
+    metrics = metrics_of_model(command, rows, predictions)
+    own: dict[str, float] = {}
+    others: dict[str, Any] = {}
+    asks = "evaluation" in command.out
     if command.call is not None:
         function = import_function(command)
         arguments, written = bind(function, command, params, given={"model": model, "test": rows})
@@ -171,8 +187,9 @@ def _evaluate(command: Command, params: Mapping[str, Any]) -> dict[str, Any]:
                     f"the metric '{name}' of '{command.call}' is {value}",
                     hint="leave a metric out where it has no value",
                 )
-        results = {"metrics": {**metrics, **own}, **others}
-    return results
+        asks = asks and "evaluation" not in written
+    evaluation = evaluation_of_model(command, model, rows, predictions, own) if asks else None
+    return {"metrics": {**metrics, **own}, **others}, evaluation
 
 
 def _check_outputs(command: Command) -> None:

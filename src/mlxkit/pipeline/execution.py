@@ -21,15 +21,18 @@ from mlxkit.pipeline.events import (
     Waiting,
     Warned,
 )
-from mlxkit.pipeline.failure import changed_while_running, explain, missing_output, resume_command
+from mlxkit.pipeline.failure import resume_command
 from mlxkit.pipeline.graph import select, upstream
 from mlxkit.pipeline.lockfile import dvc_root
 from mlxkit.pipeline.metrics_file import read_metrics
 from mlxkit.pipeline.record import Recorder
+from mlxkit.pipeline.reporting import Reporting
 from mlxkit.pipeline.restore import Restore
 from mlxkit.pipeline.run_result import Options, RunResult, StageResult, Status
+from mlxkit.pipeline.settlement import Begun, Settlement
 from mlxkit.pipeline.stage_job import job_of
 from mlxkit.pipeline.staleness import StageState, Staleness
+from mlxkit.pipeline.stop import stop
 from mlxkit.project.environments import choose
 from mlxkit.targets.workers import Workers
 
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mlxkit.project.models import Project, Stage
-    from mlxkit.targets.base import Job, Outcome, Running, Target
+    from mlxkit.targets.base import Outcome, Running, Target
 
 
 _TICK_SECONDS = 0.1
@@ -56,14 +59,16 @@ class Execution:
         self._staleness = Staleness(project, lambda: self.dvc)
         dvc_yaml.write(project, dvc_yaml.render(self._staleness.definitions))
         self._restore = Restore(project, self._staleness, lambda: self.dvc, events)
+        self._settlement = Settlement(project, self._staleness, lambda: self.dvc, told=options.verbose)
         self._order = select(project.stages, options.stages)
         self._above = upstream(project.stages)
         self._git = git.state(project.root, ignore=project.metric_files)
         self._environment = choose(project, options.environment, branch=self._git.branch).environment
         self._recorder = Recorder(project, self._environment, self._git, recording)
+        self._reporting = Reporting(project, target, self._recorder, events)
         self._results: dict[str, StageResult] = {}
-        self._running: dict[str, tuple[Running, StageState, dict[str, str | None]]] = {}
-        self._opening: dict[str, tuple[StageState, dict[str, str | None]]] = {}
+        self._running: dict[str, tuple[Running, Begun]] = {}
+        self._opening: dict[str, Begun] = {}
         self._attempts: dict[str, int] = {}
         self._planned: dict[str, StageState] = {}
         """What the plan found; it holds until anything is brought back or run."""
@@ -101,7 +106,12 @@ class Execution:
         if self._dvc is not None:
             self._dvc.release_claims()
         self._events(RecordClosing())
+        if self._error is None:
+            self._reporting.begin(
+                [result.name for result in self._results.values() if result.status == "ran"]
+            )
         run_id, metrics = self._record()
+        reported = self._reporting.finish(evaluated=bool(metrics))
         self._staleness.save()
         saved = saved_seconds(self._project.state_dir, self._results.values())
         keep_durations(self._project.state_dir, self._results.values())
@@ -112,6 +122,7 @@ class Execution:
             environment=self._environment.name,
             stages=tuple(self._results.get(name, StageResult(name, "skipped")) for name in self._order),
             metrics=metrics,
+            **vars(reported),
             seconds=time.monotonic() - started,
             saved_seconds=saved,
             recorded=self._recorder.recorded,
@@ -196,6 +207,7 @@ class Execution:
             if state.state == "fresh" and not state.missing:
                 return self._end(StageResult(name, "fresh"))
             if self._restore.outputs(name, state):
+                self._reporting.restored(self._project.stages[name])
                 reasons = state.reasons or tuple(f"{path} was not here" for path in state.missing)
                 return self._end(StageResult(name, "restored", time.monotonic() - started, reasons))
         self._restore.inputs(name)
@@ -207,32 +219,31 @@ class Execution:
     def _execute(self, name: str, state: StageState) -> None:
         stage = self._project.stages[name]
         self._attempts[name] = self._attempts.get(name, 0) + 1
-        before = self._staleness.dependency_hashes(name)
+        begun = Begun(state, self._staleness.dependency_hashes(name))
         if stage.kind == "train":
-            self._recorder.open(before, self._staleness)
-            self._opening[name] = state, before
+            self._recorder.open(begun.hashes, self._staleness)
+            self._opening[name] = begun
         else:
-            self._start(stage, state, before, {})
+            self._start(stage, begun, {})
 
     def _start_opened(self) -> None:
         """Start the training, once its run is open or cannot be."""
         variables = self._recorder.variables() if self._opening and self._error is None else None
         if variables is not None:
-            for name, (state, before) in self._opening.items():
+            for name, begun in self._opening.items():
                 with self._failing_alone(name):
-                    self._start(self._project.stages[name], state, before, variables)
+                    self._start(self._project.stages[name], begun, variables)
             self._opening.clear()
 
-    def _start(
-        self, stage: Stage, state: StageState, before: dict[str, str | None], env: Mapping[str, str]
-    ) -> None:
+    def _start(self, stage: Stage, begun: Begun, env: Mapping[str, str]) -> None:
         if stage.cmd:
             from mlxkit.pipeline.execute import remove_outputs
 
             remove_outputs(self._project.root / path for path in stage.outputs.values())
+        self._reporting.started(stage)
         job = job_of(self._project, stage, env)
-        self._events(StageStarted(stage.name, state.reasons, job.log, self._attempts[stage.name]))
-        self._running[stage.name] = (self._target.start(job), state, before)
+        self._events(StageStarted(stage.name, begun.state.reasons, job.log, self._attempts[stage.name]))
+        self._running[stage.name] = (self._target.start(job), begun)
 
     def _collect(self) -> None:
         """Commit what has ended."""
@@ -240,15 +251,13 @@ class Execution:
         self._start_opened()
         if not self._running:
             return
-        ended = self._target.wait(
-            [running for running, _, _ in self._running.values()], seconds=_TICK_SECONDS
-        )
-        names = {id(running): name for name, (running, _, _) in self._running.items()}
-        for running, outcome in ended:
+        under_way = [running for running, _ in self._running.values()]
+        names = {id(running): name for name, (running, _) in self._running.items()}
+        for running, outcome in self._target.wait(under_way, seconds=_TICK_SECONDS):
             name = names[id(running)]
-            _, state, before = self._running.pop(name)
+            _, begun = self._running.pop(name)
             with self._failing_alone(name):
-                self._settle(name, running.job, outcome, state, before)
+                self._settle(name, running, outcome, begun)
         if not self._running and not self._opening and self._dvc is not None:
             self._dvc.release_claims()
         self._events(Tick(self._memory()))
@@ -259,43 +268,28 @@ class Execution:
         if now < self._look_at:
             return {}
         self._look_at = now + _LOOK_SECONDS
-        return {name: self._target.memory(running) for name, (running, _, _) in self._running.items()}
+        return {name: self._target.memory(running) for name, (running, _) in self._running.items()}
 
-    def _settle(
-        self, name: str, job: Job, outcome: Outcome, state: StageState, before: dict[str, str | None]
-    ) -> None:
-        stage = self._project.stages[name]
-        told = self._options.verbose
-        error = explain(self._project, job, outcome, told=told)
-        error = error or missing_output(self._project, stage, job, told=told)
-        if error is not None and self._attempts[name] <= stage.retries and not self._changed(name, before):
-            self._events(
-                Warned(f"{name} failed, trying again ({self._attempts[name]} of {stage.retries}): {error}")
-            )
-            return self._execute(name, state)
+    def _settle(self, name: str, running: Running, outcome: Outcome, begun: Begun) -> None:
+        """Keep what a stage made, or try again, or end it as failed."""
+        stage, job = self._project.stages[name], running.job
+        error, attempt = self._settlement.failure(stage, job, outcome), self._attempts[name]
+        if (
+            error is not None
+            and attempt <= stage.retries
+            and self._settlement.changed(name, begun.hashes) is None
+        ):
+            self._events(Warned(f"{name} failed, trying again ({attempt} of {stage.retries}): {error}"))
+            return self._execute(name, begun.state)
         if error is None:
-            error = self._commit(name, before)
+            error = self._settlement.commit(name, begun.hashes)
         if error is None and stage.kind == "train":
             self._recorder.log_model(self._staleness)
         status: Status = "ran" if error is None else "failed"
         self._error = self._error or error
         log = job.log.relative_to(self._project.root).as_posix()
-        return self._end(StageResult(name, status, outcome.seconds, state.reasons, log, outcome.max_memory))
-
-    def _commit(self, name: str, before: Mapping[str, str | None]) -> MlxError | None:
-        """Keep what a stage made, in DVC's cache and dvc.lock; returns why that failed."""
-        try:
-            changed = self._changed(name, before)
-            changed = changed or self.dvc.commit(name, before, lambda: self._changed(name, before))
-            self._staleness.reload()
-        except MlxError as error:
-            return error
-        return changed_while_running(name, changed) if changed is not None else None
-
-    def _changed(self, name: str, before: Mapping[str, str | None]) -> str | None:
-        """Return what of all that decides a stage's result is not as it was when the stage began."""
-        now = self._staleness.dependency_hashes(name)
-        return next((path for path, known in before.items() if now[path] != known), None)
+        reasons = begun.state.reasons
+        return self._end(StageResult(name, status, outcome.seconds, reasons, log, outcome.max_memory))
 
     def _end(self, result: StageResult) -> None:
         self._results[result.name] = result
@@ -304,21 +298,10 @@ class Execution:
         )
 
     def _interrupt(self) -> None:
-        """Stop after Ctrl-C, nicely, and at once after a second one; what finished is kept."""
-        left = [running for running, _, _ in self._running.values()]
+        """Stop after Ctrl-C; what finished is kept."""
         for name in self._running:
             self._results[name] = StageResult(name, "failed", reasons=("interrupted",))
-        if left:
-            self._events(Warned("stopping; press Ctrl-C again to stop at once"))
-        now = False
-        while left:
-            try:
-                for running in left:
-                    self._target.cancel(running, now=now)
-                ended = [running for running, _ in self._target.wait(left, seconds=60.0)]
-                left = [running for running in left if running not in ended]
-            except KeyboardInterrupt:
-                now = True
+        stop(self._target, [running for running, _ in self._running.values()], self._events)
         self._error = Interrupted("interrupted; what had finished is kept", hint=f"run `{resume_command()}`")
 
     def _record(self) -> tuple[str | None, dict[str, Any]]:

@@ -50,13 +50,14 @@ class Locked:
 
 @dataclass(frozen=True)
 class Tracked:
-    """Data that DVC tracks: its `.dvc` file, its own path and the hash on record, empty without one.
+    """Data that DVC tracks: its `.dvc` file or dvc.lock, its path and the hash on record, empty without one.
 
     Attributes:
         plain: whether mlx understands all of it, and the hash is that of DVC 3; else DVC has to compare.
         settled: whether nothing but its own content decides what it should be. An import that is not frozen
             follows its source, and what a key means that mlx does not know, only DVC can tell.
         imported: whether DVC got it from somewhere else, in a way that it can repeat.
+        maker: the stage that makes it, when it is recorded in dvc.lock.
     """
 
     dvc_file: str
@@ -65,6 +66,7 @@ class Tracked:
     plain: bool = True
     settled: bool = True
     imported: bool = False
+    maker: str | None = None
 
 
 def read_lock(root: Path) -> dict[str, Locked]:
@@ -137,7 +139,9 @@ def _tracked(root: Path, dvc_file: str, path: str) -> Tracked | None:
         imported = bool(data.get("deps"))
         frozen = not imported or data.get("frozen") is True
         known = data.keys() <= (_IMPORT_KEYS if imported else _DATA_FILE_KEYS)
-        known = known and all(out.keys() <= _DATA_KEYS for out in outs.values())
+        known = known and all(
+            out.keys() <= _DATA_KEYS and out.get("hash", "md5") == "md5" for out in outs.values()
+        )
         plain = known and frozen and _is_plain(out, _DATA_KEYS)
         return Tracked(dvc_file, str(place), str(out.get("md5") or ""), plain, known and frozen, imported)
     except (FileNotFoundError, NotADirectoryError):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from mlxkit.evaluation.facts import Evaluation
+    from mlxkit.evaluation.predictions import Predictions
     from mlxkit.pipeline.command import Command
 
 TRAINING_ROWS_FILE = "training_rows.json"
@@ -64,13 +66,15 @@ def save_trained_model(command: Command, model: object, path: str, root: Path, *
     Path(f"{path}.run.json").write_text(json.dumps(record) + "\n", encoding="utf-8")
 
 
-def evaluate_model(command: Command, model: object, rows: pd.DataFrame) -> dict[str, Any]:
-    """Return the usual metrics of the task, and those of a model that knows nothing under `baseline`."""
-    from mlxkit.evaluation.predictions import predict
-    from mlxkit.evaluation.score import baseline, score
+def predict_test_rows(command: Command, model: object, rows: pd.DataFrame) -> Predictions:
+    """Predict the rows of an evaluation.
 
-    context = command.context
-    target, task, positive = context["target"], context["task"], context.get("positive")
+    Raises:
+        StageFailed: there is nothing to score.
+    """
+    from mlxkit.evaluation.predictions import predict
+
+    target = command.context["target"]
     if target not in rows.columns:
         raise StageFailed(
             f"the evaluation rows have no column '{target}'",
@@ -83,12 +87,45 @@ def evaluate_model(command: Command, model: object, rows: pd.DataFrame) -> dict[
             context=[command.bind["test"]],
             hint="let the stage that writes 'test' keep some of the rows for it",
         )
-    predictions = predict(model, rows, task, target=target)
+    return predict(model, rows, command.context["task"], target=target)
+
+
+def metrics_of_model(command: Command, rows: pd.DataFrame, predictions: Predictions) -> dict[str, Any]:
+    """Return the usual metrics of the task, and those of a model that knows nothing under `baseline`."""
+    from mlxkit.evaluation.score import baseline, score
+
+    task, positive = command.context["task"], command.context.get("positive")
+    truth = rows[command.context["target"]]
     training = training_labels(Path(command.bind["model"]))
     return {
-        **score(task, rows[target], predictions, positive=positive),
-        "baseline": baseline(task, rows[target], training=training, positive=positive),
+        **score(task, truth, predictions, positive=positive),
+        "baseline": baseline(task, truth, training=training, positive=positive),
     }
+
+
+def evaluation_of_model(
+    command: Command, model: object, rows: pd.DataFrame, predictions: Predictions, own: Mapping[str, float]
+) -> Evaluation:
+    """Return everything that a report says; `own` are metrics of the project's own function."""
+    from mlxkit.evaluation.describe import Subject, describe
+
+    context = command.context
+    return describe(
+        Subject(
+            task=context["task"],
+            target=context["target"],
+            rows=rows,
+            predictions=predictions,
+            model=model,
+            training=training_labels(Path(command.bind["model"])),
+            positive=context.get("positive"),
+            key=context.get("key"),
+            time=context.get("time"),
+            protected=context.get("protected") or (),
+            costs=context.get("costs"),
+            own=own,
+        )
+    )
 
 
 def training_labels(model: Path) -> pd.Series[Any] | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mlxkit.adapters import git, mlflow_store
 from mlxkit.adapters.process import this_process
 from mlxkit.errors import MlxError, ToolError
+from mlxkit.pipeline.evaluation_report import report_files
 from mlxkit.pipeline.lockfile import LOCK_FILE
 from mlxkit.pipeline.record_steps import Steps
 from mlxkit.project.environments import sharing_store, tracking_uri
@@ -23,7 +24,7 @@ from mlxkit.project.models import CONFIG_FILE, PARAMS_FILE, Environment, Project
 from mlxkit.project.variables import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mlxkit.pipeline.run_result import StageResult
     from mlxkit.pipeline.staleness import Staleness
@@ -105,6 +106,28 @@ class Recorder:
             self._model_asked = True
             self._ask("log_model", {"run_id": self.run_id, **self._model(staleness)})
 
+    def ask_champion(self) -> None:
+        """Begin to look for the environment's champion, beside the stage that evaluates."""
+        self._ask("champion", {"environment": self._environment.name})
+
+    def champion(self) -> Mapping[str, Any] | None:
+        """Return what was asked for: version, run and files of the champion; None where there is none."""
+        try:
+            found = self._steps.answer("champion")
+        except ToolError:
+            return None
+        return found if found["version"] is not None else None
+
+    def attach(self, files: Sequence[Path]) -> None:
+        """Add files to the run that was recorded.
+
+        Raises:
+            ToolError: the store does not take them.
+        """
+        if self.run_id is not None and self._away is None:
+            self._ask("attach", {"run_id": self.run_id, "reports": [str(path) for path in files]})
+            self._steps.answer("attach")
+
     def close(
         self,
         results: Mapping[str, StageResult],
@@ -127,18 +150,7 @@ class Recorder:
         gone = self.store.database is not None and not self.store.database.exists()
         if self.run_id is None and _is_recorded(key, marker.get("key")) and not gone:
             return str(marker["run_id"])
-        lock = self._project.root / LOCK_FILE
-        request = {
-            "metrics": dict(metrics),
-            "artifacts": [str(lock)] if lock.is_file() else [],
-            "texts": self._texts_now() if self._texts is None else self._texts,
-            "stages": {
-                r.name: {"seconds": round(r.seconds, 3), "max_memory": r.max_memory}
-                for r in results.values()
-                if r.status == "ran"
-            },
-            "status": "FINISHED" if trained else "KILLED" if _interrupted(error) else "FAILED",
-        }
+        request = self._made(results, metrics, trained, error)
         try:
             if self.run_id is not None:
                 self._close(request, staleness, trained)
@@ -153,6 +165,28 @@ class Recorder:
         with suppress(OSError):  # without it, the next run asks MLflow
             write_atomically(self._marker, json.dumps({"key": key, "run_id": self.run_id}).encode())
         return self.run_id
+
+    def _made(
+        self,
+        results: Mapping[str, StageResult],
+        metrics: Mapping[str, Any],
+        trained: bool,
+        error: MlxError | None,
+    ) -> dict[str, Any]:
+        """Say what the run's record gets beside the model, and its final status."""
+        lock = self._project.root / LOCK_FILE
+        return {
+            "metrics": dict(metrics),
+            "artifacts": [str(lock)] if lock.is_file() else [],
+            "reports": [str(path) for path in report_files(self._project)] if metrics else [],
+            "texts": self._texts_now() if self._texts is None else self._texts,
+            "stages": {
+                r.name: {"seconds": round(r.seconds, 3), "max_memory": r.max_memory}
+                for r in results.values()
+                if r.status == "ran"
+            },
+            "status": "FINISHED" if trained else "KILLED" if _interrupted(error) else "FAILED",
+        }
 
     def _finish_opening(self) -> None:
         """Wait for a run that is being created, though its training may not have begun: it must be closed."""
@@ -233,10 +267,12 @@ class Recorder:
 
     def _facts(self, hashes: Mapping[str, str | None], staleness: Staleness) -> dict[str, Any]:
         """Return what a run is opened with."""
-        from mlxkit.pipeline.record_facts import datasets_of, params_of, tags_of
+        from mlxkit.pipeline.record_facts import datasets_of, findings_of, params_of, tags_of
 
+        words, numbers = findings_of(self._project)
         return {
-            "params": params_of(self._project, staleness.locked),
+            "params": params_of(self._project, staleness.locked, words),
+            "findings": numbers,
             "tags": tags_of(self._project, self._environment, self._git),
             "datasets": datasets_of(self._project, hashes, staleness.hash_of),
         }

@@ -9,6 +9,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.pipeline.graph import select
+from mlxkit.pipeline.metrics_file import read_metrics
+from mlxkit.project.flow import producers
 from mlxkit.project.models import CONFIG_FILE
 from mlxkit.project.params import read_params
 
@@ -21,11 +23,16 @@ if TYPE_CHECKING:
 
 _LIBRARIES = ("mlxkit", "dvc", "mlflow", "numpy", "pandas", "scikit-learn", "xgboost", "lightgbm", "torch")
 
+_MOST_FINDINGS = 50
 
-def params_of(project: Project, locked: Mapping[str, Locked]) -> dict[str, Any]:
+
+def params_of(
+    project: Project, locked: Mapping[str, Locked], findings: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     """Return the parameters of every stage that has any; the rest of params.yaml changes nothing.
 
-    Of stages that the training reads from, those in dvc.lock count: params.yaml may have been edited since.
+    `findings` stand beside them, and in the group of the same name where there is one. Of stages that the
+    training reads from, those in dvc.lock count: params.yaml may have been edited since.
     """
     used = {group for stage in project.stages.values() for group in stage.params}
     params = {group: value for group, value in read_params(project.root).items() if group in used}
@@ -34,7 +41,39 @@ def params_of(project: Project, locked: Mapping[str, Locked]) -> dict[str, Any]:
         before = [locked[name] for name in select(project.stages, [train.name]) if name in locked]
         made = {group: value for stage in before for group, value in stage.params.items()}
         params |= {group: made[group] for group in used & made.keys() - set(train.params)}
+    for name, words in findings.items():
+        group = params.get(name, {})
+        params[name] = {**words, **group} if isinstance(group, dict) else group
     return params
+
+
+def findings_of(project: Project) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what earlier stages found out for the training, as JSON: by input, words and numbers apart.
+
+    A file that is not there, holds no mapping or more than a few values counts as empty.
+    """
+    train = project.train_stage
+    made = producers(project.stages)
+    words: dict[str, Any] = {}
+    numbers: dict[str, Any] = {}
+    for name, path in (train.inputs if train is not None else {}).items():
+        if path in made and path.endswith(".json"):
+            found = read_metrics(project.root / path)
+            if _count(found) <= _MOST_FINDINGS:
+                words[name] = {key: value for key, value in found.items() if not _is_measured(value)}
+                numbers[name] = {key: value for key, value in found.items() if _is_measured(value)}
+    return words, numbers
+
+
+def _count(value: object) -> int:
+    return sum(map(_count, value.values())) if isinstance(value, dict) else 1
+
+
+def _is_measured(value: object) -> bool:
+    """Whether a value is a number or holds nothing but numbers, at any depth."""
+    if isinstance(value, dict):
+        return bool(value) and all(map(_is_measured, value.values()))
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def tags_of(project: Project, environment: Environment, state: GitState) -> dict[str, str]:

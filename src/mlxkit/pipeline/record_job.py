@@ -6,10 +6,17 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.adapters import mlflow_copy, mlflow_runs, mlflow_store, mlflow_tracking
+from mlxkit.adapters import (
+    mlflow_copy,
+    mlflow_logged_model,
+    mlflow_registry,
+    mlflow_runs,
+    mlflow_store,
+    mlflow_tracking,
+)
 from mlxkit.adapters.mlflow_tracking import DatasetInput, StageUse
 from mlxkit.adapters.process import Process
-from mlxkit.errors import MlxError, of_the_machine
+from mlxkit.errors import MlxError, ToolError, of_the_machine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +36,8 @@ def record(request: Mapping[str, Any]) -> dict[str, Any]:
         "log_model": _log_model,
         "close": _close,
         "complete": _complete,
+        "champion": _champion,
+        "attach": _attach,
         "keep": _keep,
     }
     try:
@@ -59,6 +68,7 @@ def _create(store: Store, request: Mapping[str, Any], tags: Mapping[str, str]) -
         request["experiment"],
         name=f"{request['experiment']}-{commit[:7]}" if commit else request["experiment"],
         params=request["params"],
+        metrics=request["findings"],
         tags=tags,
         datasets=[DatasetInput(**dataset) for dataset in request["datasets"]],
         owner=Process(**request["owner"]),
@@ -66,7 +76,7 @@ def _create(store: Store, request: Mapping[str, Any], tags: Mapping[str, str]) -
 
 
 def _log_model(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
-    model_id = mlflow_tracking.log_model(store, request["run_id"], Path(request["model"]))
+    model_id = mlflow_logged_model.log_model(store, request["run_id"], Path(request["model"]))
     return {"model_id": model_id, "model_hash": request["model_hash"]}
 
 
@@ -80,7 +90,7 @@ def _close(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
             request["run_id"],
             status=request["status"],
             metrics=request["metrics"],
-            artifacts=[*map(Path, request["artifacts"]), *texts],
+            artifacts=[*map(Path, [*request["artifacts"], *request["reports"]]), *texts],
             tags={MODEL_HASH: request["model_hash"]} if request.get("model_hash") else {},
             stages={name: StageUse(**use) for name, use in request["stages"].items()},
             model_id=request.get("model_id"),
@@ -102,12 +112,34 @@ def _completed(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
     # A training that enters the run with `with start_run()` ends it, long before its record is complete.
     if known is not None and known.status == "FINISHED" and MODEL_HASH in known.tags:
         mlflow_tracking.log_metrics(store, known.id, request["metrics"])
+        mlflow_tracking.log_artifacts(store, known.id, [Path(path) for path in request["reports"]])
         return {"run_id": known.id}
     if known is not None:
         # mlx was killed, or the store failed, between the training and the end of its record.
         return _fill(store, {**request, "run_id": known.id})
     tags = {**request["tags"], mlflow_tracking.RESTORED_FROM: request["run_id"]}
     return _fill(store, {**request, "run_id": _create(store, request, tags)})
+
+
+def _champion(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Name the environment's champion and bring its files here; a failure is none of the record."""
+    try:
+        version = mlflow_registry.champion(store, request["experiment"], request["environment"])
+        if version is None:
+            return {"version": None}
+    except ToolError:
+        return {"version": None}
+    found = {"version": version.version, "run_id": version.run_id, "environment": request["environment"]}
+    try:
+        return {**found, "directory": str(mlflow_registry.download(store, version)), "problem": None}
+    except ToolError as error:
+        return {**found, "directory": None, "problem": error.message}
+
+
+def _attach(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the report to a run that is complete."""
+    mlflow_tracking.log_artifacts(store, request["run_id"], [Path(path) for path in request["reports"]])
+    return {}
 
 
 def _keep(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:

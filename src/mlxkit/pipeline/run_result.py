@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mlxkit.errors import MlxError
 
@@ -61,6 +61,9 @@ class RunResult:
     Attributes:
         run_id: MLflow run of the model that is now in the workspace, None without one.
         metrics: what `evaluate` wrote, None where it is not up to date.
+        intervals: 95 % interval of each of them that has one.
+        champion: what the champion did on the same rows, where the model was evaluated now and there is one.
+        report: path of the page with all of it, relative to the project.
         saved_seconds: what the stages that did not have to run took when they last ran here.
         recorded: whether this run wrote to the record in MLflow.
         error: why the run failed, None when it did not; what had finished is kept.
@@ -72,6 +75,9 @@ class RunResult:
     environment: str
     stages: tuple[StageResult, ...]
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    intervals: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    champion: Mapping[str, Any] | None = None
+    report: str | None = None
     seconds: float = 0.0
     saved_seconds: float = 0.0
     recorded: bool = False

@@ -1,8 +1,9 @@
 """Which stages are out of date, and because of what: dvc.lock against the files, without DVC.
 
 A path that is not in the workspace counts by the hash that dvc.lock (or its `.dvc` file) records, so that
-a machine without the data can still ask. Of what is recorded in a way that `lockfile` does not call plain,
-DVC itself says how it compares, and is imported only then.
+a machine without the data can still ask. What a stage's output folder held counts as unchanged where the
+cache is not here either, as for `dvc repro --allow-missing`. Of what is recorded in a way that `lockfile`
+does not call plain, DVC itself says how it compares, and is imported only then.
 """
 
 from __future__ import annotations
@@ -155,26 +156,11 @@ class Staleness:
         return self._own
 
     def _recorded(self, path: str) -> str | None:
-        # Stages that are gone or have another name by now stay in dvc.lock: they come last, the newest first.
-        gone = [name for name in self._lock if name not in self.definitions]
-        known = [self._lock[name] for name in (*self.definitions, *reversed(gone)) if name in self._lock]
-        for place in (path, *map(str, PurePosixPath(path).parents)):
-            digest = next((locked.outs[place] for locked in known if place in locked.outs), None)
-            if digest is not None:
-                made = Tracked(LOCK_FILE, place, digest)
-                return (digest or None) if place == path else self._recorded_inside(made, path)
-        tracked = tracked_data(self._project.root, path)
-        if tracked is None or (tracked.path == path and tracked.digest):
-            return tracked.digest if tracked else None
-        return self._recorded_inside(tracked, path)
-
-    def _recorded_inside(self, tracked: Tracked, path: str) -> str | None:
-        """Return the hash of a path in a tracked folder, from the folder's listing in the cache."""
-        if tracked.plain:
-            listing = read_listing(self._cache, tracked.digest)
-        else:
-            listing = self._dvc().listing(tracked.dvc_file, tracked.path)
-        inner = path.removeprefix(tracked.path).removeprefix("/")
+        record = self._record(path)
+        if record is None or (record.path == path and record.digest):
+            return record.digest if record else None
+        inner = path.removeprefix(record.path).removeprefix("/")
+        listing = self._listing(record)
         if inner in listing:
             return listing[inner]
         above = f"{inner}/" if inner else ""
@@ -184,6 +170,34 @@ class Staleness:
             if name.startswith(above)
         ]
         return hash_listing(below) if below else None
+
+    def _record(self, path: str) -> Tracked | None:
+        """Find what is on record of a path, or of a folder above it."""
+        # Stages that are gone or have another name by now stay in dvc.lock: they come last, the newest first.
+        gone = [name for name in self._lock if name not in self.definitions]
+        known = [name for name in (*self.definitions, *reversed(gone)) if name in self._lock]
+        for place in (path, *map(str, PurePosixPath(path).parents)):
+            name = next((name for name in known if place in self._lock[name].outs), None)
+            if name is not None:
+                plain = self._lock[name].plain or name in gone
+                return Tracked(LOCK_FILE, place, self._lock[name].outs[place], plain, maker=name)
+        return tracked_data(self._project.root, path)
+
+    def _listing(self, record: Tracked) -> dict[str, str]:
+        """Return relative path -> hash of the files in a folder, empty when nothing here knows them."""
+        if record.plain:
+            return read_listing(self._cache, record.digest)
+        if record.maker is not None:
+            definition = self.definitions[record.maker]
+            return self._dvc().stage_listing(record.maker, definition.files, record.path)
+        return self._dvc().listing(record.dvc_file, record.path)
+
+    def _unlisted_folder(self, path: str) -> Tracked | None:
+        """Find the folder above a path that is not here, and of which nothing here lists the files."""
+        record = self._record(path)
+        if record is None or record.path == path or self.is_here(record.path) or self._listing(record):
+            return None
+        return record
 
     def _dependency_reasons(
         self, definition: Definition, locked: Locked, answer: StageAnswer | None
@@ -195,10 +209,15 @@ class Staleness:
                 reasons.append(f"new {kind} {path}")
                 continue
             here = self.hash_of(path)
+            folder = self._unlisted_folder(path) if here is None else None
+            if folder is not None and folder.maker in self.definitions:
+                continue  # a run makes the folder or brings it back, and looks again
             changed = here != locked.deps[path]
             if answer is not None and self.is_here(path):
                 changed = path in answer.changed
-            if here is None:
+            if folder is not None:
+                reasons.append(f"{kind} {path} is missing, and so is DVC's listing of {folder.path}")
+            elif here is None:
                 reasons.append(f"{kind} {path} is missing")
             elif changed:
                 reasons.append(f"{kind} {path} changed")

@@ -125,7 +125,7 @@ def evaluation_results(
     Metrics stand beside the further outputs or, as a dict of their own, under `metrics`. `written` names the
     outputs that the function wrote itself. Nothing returned means no metrics of its own.
     """
-    wanted = [name for name in command.out if name not in written and name != "metrics"]
+    wanted = [name for name in command.out if name not in written and name not in ("metrics", "evaluation")]
     values = returned._asdict() if _is_named_tuple(returned) else {} if returned is None else returned
     if not isinstance(values, dict):
         raise StageFailed(

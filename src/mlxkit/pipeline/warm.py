@@ -32,6 +32,10 @@ STAGES = (
     "mlxkit.evaluation.score",
     "mlxkit.evaluation.profile",
     "mlxkit.evaluation.training_rows",
+    "mlxkit.evaluation.describe",
+    "mlxkit.report.story",
+    "mlxkit.report.page",
+    "mlxkit.report.markdown",
 )
 """What stages use, in the order in which a pipeline comes to need it."""
 RECORD = (

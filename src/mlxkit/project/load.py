@@ -9,8 +9,10 @@ from mlxkit.project import environments as env
 from mlxkit.project.located import Problem, Problems, Value, read_yaml
 from mlxkit.project.models import (
     CONFIG_FILE,
+    EVALUATION_FILE,
     METRICS_FILE,
     SCHEMA_VERSION,
+    Costs,
     Direction,
     DriftRules,
     Environment,
@@ -92,7 +94,10 @@ def _check_version(value: Value) -> None:
 def _project(root: Path, value: Value) -> Project:
     data: dict[str, Value] = value.data
     stages = {name: _stage(name, item) for name, item in data["stages"].data.items()}
-    stages = {name: _with_evaluate_defaults(stage, stages) for name, stage in stages.items()}
+    first = next((name for name, stage in stages.items() if stage.kind == "evaluate"), None)
+    stages = {
+        name: _with_evaluate_defaults(stage, stages, first=name == first) for name, stage in stages.items()
+    }
     return Project(
         root=root,
         name=data["project"].text,
@@ -104,6 +109,7 @@ def _project(root: Path, value: Value) -> Project:
         key=_text(data, "key"),
         time=_text(data, "time"),
         protected=_texts(data.get("protected")),
+        costs=_costs(data.get("costs")),
         gates=tuple(_gate(item) for item in _section(data, "promote", "gates", [])),
         drift=DriftRules(**{name: float(v.data) for name, v in _entries(data.get("drift")).items()}),
         environments={name: _environment(name, v) for name, v in _entries(data.get("environments")).items()}
@@ -168,8 +174,11 @@ def _seconds(text: str) -> float:
     return float(text[:-1]) * _SECONDS[unit] if unit in _SECONDS else float(text)
 
 
-def _with_evaluate_defaults(stage: Stage, stages: Mapping[str, Stage]) -> Stage:
-    """Fill in what `evaluate: {}` leaves out: the model, the rows named `test`, the metrics file."""
+def _with_evaluate_defaults(stage: Stage, stages: Mapping[str, Stage], *, first: bool) -> Stage:
+    """Fill in what `evaluate: {}` leaves out: the model, the rows named `test`, the files with what it found.
+
+    Only the first such stage has a report by default.
+    """
     if stage.kind != "evaluate":
         return stage
     train = next((s for s in stages.values() if s.kind == "train"), None)
@@ -181,8 +190,16 @@ def _with_evaluate_defaults(stage: Stage, stages: Mapping[str, Stage]) -> Stage:
     if test is not None:
         inputs["test"] = test
     values = {**vars(stage), "inputs": {**inputs, **stage.inputs}}
-    values["outputs"] = {"metrics": METRICS_FILE, **stage.outputs}
+    report = {"evaluation": EVALUATION_FILE} if first else {}
+    values["outputs"] = {"metrics": METRICS_FILE, **report, **stage.outputs}
     return Stage(**values)
+
+
+def _costs(value: Value | None) -> Costs | None:
+    data = _entries(value)
+    if not data:
+        return None
+    return Costs(float(data["false_positive"].data), float(data["false_negative"].data))
 
 
 def _gate(value: Value) -> Gate:

@@ -17,6 +17,7 @@ Direction = Literal["higher", "lower"]
 CONFIG_FILE = "mlx.yaml"
 PARAMS_FILE = "params.yaml"
 METRICS_FILE = "reports/metrics.json"
+EVALUATION_FILE = "reports/evaluation.json"
 SCHEMA_VERSION = 1
 
 
@@ -54,6 +55,11 @@ class Stage:
         return self.outputs.get("metrics") if self.kind == "evaluate" else None
 
     @property
+    def evaluation_path(self) -> str | None:
+        """Path of what an `evaluate` stage found, in full, which the reports are drawn from."""
+        return self.outputs.get("evaluation") if self.kind == "evaluate" else None
+
+    @property
     def cached_outputs(self) -> tuple[str, ...]:
         """Paths of the outputs that DVC keeps in its cache."""
         return tuple(path for path in self.outputs.values() if path != self.metrics_path)
@@ -86,6 +92,14 @@ class Gate:
         if self.maximum is not None:
             return f"{self.metric} <= {self.maximum:g}"
         return f"{self.metric} beats champion"
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What one wrong row costs, in any unit: of a false alarm, and of a missed positive."""
+
+    false_positive: float
+    false_negative: float
 
 
 @dataclass(frozen=True)
@@ -135,6 +149,7 @@ class Project:
     key: str | None = None
     time: str | None = None
     protected: tuple[str, ...] = ()
+    costs: Costs | None = None
     gates: tuple[Gate, ...] = ()
     drift: DriftRules = field(default_factory=DriftRules)
     environments: Mapping[str, Environment] = field(default_factory=dict)

@@ -30,6 +30,10 @@ def check_rules(project: Project, sound: Sound, params: Mapping[str, Any], probl
     data: dict[str, Value] = sound.value.data
     if project.positive is not None and project.task == "regression":
         problems.add(data["positive"], "only a classification has a positive label")
+    if project.costs is not None and project.task == "regression":
+        problems.add(data["costs"], "only a classification has costs of wrong rows")
+    elif project.costs is not None and not (project.costs.false_positive or project.costs.false_negative):
+        problems.add(data["costs"], "one of the costs must be more than 0")
     stages: dict[str, Value] = data["stages"].data
     if "stages" not in sound.broken:
         if not stages:
@@ -74,6 +78,9 @@ def _check_evaluate(project: Project, values: Mapping[str, Value], problems: Pro
             problems.add(value, "there is no train stage whose model it could evaluate", key="inputs")
         if stage.kind == "evaluate" and "test" not in stage.inputs:
             problems.add(value, "no stage has an output named 'test'; name the rows here", key="inputs")
+        if stage.evaluation_path is not None and not stage.evaluation_path.endswith(".json"):
+            text = "'evaluation' is what mlx itself finds, a .json file; give your own output another name"
+            problems.add(_at(value, "outputs", "evaluation"), text)
 
 
 def _check_stage(

@@ -151,6 +151,16 @@ TARGET = Shape(
     },
 )
 
+COSTS = Shape(
+    "costs",
+    {
+        "false_positive": Key(
+            Number(0), "Of a row that is flagged and should not be, in any unit.", required=True
+        ),
+        "false_negative": Key(Number(0), "Of a row that is missed, in the same unit.", required=True),
+    },
+)
+
 ROOT = Shape(
     "mlx.yaml",
     {
@@ -167,6 +177,7 @@ ROOT = Shape(
         "key": Key(Text(), "Column that identifies a row."),
         "time": Key(Text(), "Column with the time of the event."),
         "protected": Key(ListOf(Text()), "Columns whose groups deserve a look of their own."),
+        "costs": Key(COSTS, "Binary classification: what one wrong row costs, for the threshold table."),
         "stages": Key(MapOf(STAGE, NAME), "The pipeline.", required=True),
         "promote": Key(
             Shape("promote", {"gates": Key(ListOf(GATE), "Conditions that a model must meet.")}),

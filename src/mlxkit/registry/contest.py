@@ -115,17 +115,11 @@ def compared(
 
     def statistic(indices: NDArray[np.intp]) -> tuple[float, float]:
         known = truth.iloc[indices]
-        return float(own(known, _taken(ours, indices))), float(own(known, _taken(theirs, indices)))
+        return float(own(known, ours.at(indices))), float(own(known, theirs.at(indices)))
 
     return paired_bootstrap(
         statistic, len(truth), metric=gate.metric, direction=direction, confidence=gate.confidence
     )
-
-
-def _taken(predictions: Predictions, indices: NDArray[np.intp]) -> Predictions:
-    scores = None if predictions.scores is None else predictions.scores[indices]
-    output = None if predictions.output is None else predictions.output[indices]
-    return Predictions(predictions.labels[indices], scores, predictions.classes, output)
 
 
 def _recorded(metric: str, challenger: Contender, champion: Contender, direction: Direction) -> Comparison:

@@ -10,9 +10,15 @@ from mlxkit.scaffold.requirements import Requirements
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import pandas as pd
+
     from mlxkit.project.models import Task
     from mlxkit.scaffold.roles import Column
     from mlxkit.scaffold.target import Label
+
+_MOST_CURVES = 50
+_MOST_CURVED_ROWS = 200_000
+_SKEWED = 1.0
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,22 @@ class ModelParams:
     learning_rate: float
     max_iter: int
     max_leaf_nodes: int
+    knots: int
+
+
+@dataclass(frozen=True)
+class ChoiceParams:
+    """First values of what the choice between models goes by, in params.yaml.
+
+    Attributes:
+        candidates: from simple to complex.
+        most_rows: the candidates are compared on no more rows.
+    """
+
+    candidates: tuple[str, ...]
+    folds: int
+    repeats: int
+    most_rows: int
 
 
 @dataclass(frozen=True)
@@ -40,6 +62,8 @@ class Answers:
         author: who made the project, in names of notebooks.
         dataset: the data set's name in file names and function parameters.
         raw_path: the raw data, relative to the project's root; likewise `new_rows_path`.
+        key_repeats: some rows share their key, and must stay together.
+        may_log_target: a model may learn the target's logarithm: no number is negative, and a few are large.
         labels: the classes, the most frequent first; empty for regression.
         target_is_text: the target's numbers are text in the raw file.
         target_has_blanks: some rows hold blank text as their label.
@@ -61,6 +85,7 @@ class Answers:
     target_is_text: bool
     target_has_blanks: bool
     key: str | None
+    key_repeats: bool
     time: str | None
     time_format: str | None
     cutoff: str | int | float | None
@@ -78,6 +103,8 @@ class Answers:
     new_rows: int
     seed: int
     gate: Gate
+    may_log_target: bool
+    choice: ChoiceParams
     model: ModelParams
     requires: Requirements = field(default_factory=Requirements)
 
@@ -91,10 +118,33 @@ def first_gate(task: Task, classes: int) -> Gate:
     return Gate("balanced_accuracy", round(min(1.2 / classes, 0.9), 2))
 
 
-def first_model(task: Task, rows: int) -> ModelParams:
-    """Choose the model's first parameters: smaller trees for little data."""
-    if rows < 2000:
-        return ModelParams(learning_rate=0.05, max_iter=100, max_leaf_nodes=7)
-    if task == "classification":
-        return ModelParams(learning_rate=0.05, max_iter=200, max_leaf_nodes=15)
-    return ModelParams(learning_rate=0.05, max_iter=300, max_leaf_nodes=31)
+def first_choice(rows: int, *, by_time: bool, may_log_target: bool) -> ChoiceParams:
+    """Say which models are compared, and how thoroughly: little data needs repeats to tell them apart."""
+    plain = ("linear", "trees")
+    return ChoiceParams(
+        candidates=("linear", "log_linear", "trees", "log_trees") if may_log_target else plain,
+        folds=5 if rows < 10_000 or by_time else 3,
+        repeats=3 if rows < 300 else 1,
+        most_rows=20_000,
+    )
+
+
+def first_model(task: Task, rows: int, *, classes: int, numbers: int) -> ModelParams:
+    """Choose the first parameters of the models.
+
+    A tree for each class and round is what many classes cost. Curves through many numbers would make a table
+    of thousands of columns, and are no gain over trees where rows are plenty.
+    """
+    many_classes = task == "classification" and classes > 2
+    return ModelParams(
+        learning_rate=0.1,
+        max_iter=100 if many_classes else 200,
+        max_leaf_nodes=15 if rows < 2000 else 31,
+        knots=4 if numbers <= _MOST_CURVES and rows <= _MOST_CURVED_ROWS else 0,
+    )
+
+
+def is_skewed(target: pd.Series[float]) -> bool:
+    """Whether a few values of a target are much larger than the rest, and none is negative."""
+    standardised = (target - target.mean()) / target.std()
+    return bool((target.dropna() >= 0).all() and (standardised**3).mean() > _SKEWED)

@@ -10,8 +10,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from mlxkit.errors import ToolError, UsageError
-from mlxkit.scaffold.answers import Answers, first_gate, first_model
+from mlxkit.scaffold.answers import Answers, first_choice, first_gate, first_model, is_skewed
 from mlxkit.scaffold.hold_out import as_times, choose_cutoff, hold_out_newest, hold_out_random
 from mlxkit.scaffold.names import author, dataset_name, package_name, problem_with_name, suggest_name
 from mlxkit.scaffold.raw_rows import divide_rows, gzipped
@@ -159,6 +161,9 @@ def _answers(
     dated = [
         column for column in roles.columns if column.role in {"time", "feature"} and column.kind == "date"
     ]
+    numbers = tuple(c.name for c in features if _group(c) == "numbers")
+    values = pd.to_numeric(data.frame[target.name], errors="coerce") if target.task == "regression" else None
+    may_log_target = values is not None and is_skewed(values)
     return Answers(
         project=name,
         package=package_name(name),
@@ -170,11 +175,12 @@ def _answers(
         target_is_text=target.task == "regression" and target.content.kind == "number as text",
         target_has_blanks=target.has_blanks,
         key=key.name if key is not None else None,
+        key_repeats=key is not None and key.distinct < len(data.frame),
         time=time.name if time is not None else None,
         time_format=time.date_format if time is not None and time.kind == "date" else None,
         cutoff=cutoff,
         protected=roles.protected,
-        numbers=tuple(c.name for c in features if _group(c) == "numbers"),
+        numbers=numbers,
         categories=tuple(c.name for c in features if _group(c) == "categories"),
         dates={c.name: c.date_format for c in dated},
         dropped=_dropped(roles, {*map(_group, [*features, *dated])}),
@@ -187,7 +193,11 @@ def _answers(
         new_rows=new_rows,
         seed=seed,
         gate=first_gate(target.task, len(target.classes)),
-        model=first_model(target.task, len(data.frame)),
+        may_log_target=may_log_target,
+        choice=first_choice(len(data.frame), by_time=time is not None, may_log_target=may_log_target),
+        model=first_model(
+            target.task, len(data.frame), classes=len(target.classes), numbers=len(numbers) + 3 * len(dated)
+        ),
     )
 
 

@@ -24,6 +24,7 @@ class Requirements:
         "numpy>=1.26",
         "pandas>=2.2,<3.1",
         "scikit-learn>=1.6",
+        "threadpoolctl>=3.1",
     )
     dev: tuple[str, ...] = (
         "ipykernel>=6.29",

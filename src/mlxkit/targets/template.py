@@ -19,6 +19,7 @@ from collections import deque
 from pathlib import Path
 
 from mlxkit.targets import worker
+from mlxkit.targets.process_tree import die_with
 from mlxkit.targets.worker import AT_ONCE
 
 _LOOK_SECONDS = 30.0
@@ -33,7 +34,7 @@ def main(argument: str) -> None:
     gc.disable()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers report by themselves; nobody waits for them here
     if plan["linger"] is None:
-        worker.die_with(plan["parent"])
+        die_with(plan["parent"])
         Template(plan["preload"], clients=[channel]).serve()
     elif os.fork() == 0:  # who started this does not wait for its end
         place = Place(Path(plan["socket"]))

@@ -19,6 +19,8 @@ import time
 import traceback
 from typing import Any, NoReturn
 
+from mlxkit.targets.process_tree import adopt_orphans, die_with, end, remain
+
 Message = dict[str, Any]
 """A job in plain values; see `workers.message_of`."""
 
@@ -27,26 +29,17 @@ AT_ONCE, PATIENT = b"n", b"p"
 TERMINATE, KILL = b"t", b"k"
 """What mlx may order a keeper to do with its job."""
 
-_PR_SET_PDEATHSIG = 1
 _LEFTOVER_SECONDS = 1.0
 """How long processes that a job leaves behind may take to end, such as joblib's, which then tidies up."""
 _POLL_SECONDS = 0.05
+_REAP_SECONDS = 30.0
+"""How long what ended without a parent may stay in the list of processes."""
 
 
 def main(report: str, *held: str) -> None:
     """Keep the job that standard input describes."""
     message = json.loads(sys.stdin.buffer.read())
     keep(message, socket.socket(fileno=int(report)), [int(descriptor) for descriptor in held])
-
-
-def die_with(parent: int) -> None:
-    """Ask the kernel to kill this process when its parent dies; a parent that is gone already counts."""
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def keep(message: Message, channel: socket.socket, held: list[int]) -> NoReturn:
@@ -57,6 +50,7 @@ def keep(message: Message, channel: socket.socket, held: list[int]) -> NoReturn:
     """
     started = time.monotonic()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who ignores it is never told how a child ended
+    adopt_orphans()
     result_read, result_write = os.pipe()
     keeper = os.getpid()
     try:
@@ -121,30 +115,32 @@ class _Watch:
         self._sources: list[Any] = [channel, result, *([self._ended] if self._ended is not None else [])]
 
     def until_it_ends(self) -> tuple[int, bool, bytes]:
-        """Wait for the child and its group; returns its wait status, whether its time was up, its result."""
+        """Wait for the child, its group and what left that.
+
+        Returns its wait status, whether its time was up, and its result.
+        """
         timed_out = False
-        while self._status is None or self._result in self._sources or _exists(self._child):
+        while self._status is None or self._result in self._sources or remain(self._child):
             now = time.monotonic()
             if self._deadline is not None and now >= self._deadline and self._kill_at is None:
-                timed_out, self._kill_at = True, _end(self._child, signal.SIGTERM, self._grace)
+                timed_out, self._kill_at = True, end(self._child, signal.SIGTERM, self._grace)
             if self._kill_at is not None and now >= self._kill_at:
-                _end(self._child, signal.SIGKILL, 0)
-                if self._status is not None:
+                end(self._child, signal.SIGKILL, 0)
+                if self._status is not None and now >= self._kill_at + _LEFTOVER_SECONDS:
                     break
             ready, _, _ = select.select(self._sources, [], [], self._patience(now))
             if self._result in ready:
                 self._read_result()
             if self._channel in ready:
                 self._obey(now)
-            if self._status is None:
-                self._look_at_child()
+            self._look_at_children()
         return self._status or 0, timed_out, self._output
 
-    def _patience(self, now: float) -> float | None:
+    def _patience(self, now: float) -> float:
         """Return how long nothing needs to be looked at unless something is heard."""
         if self._ended is None or self._status is not None or self._kill_at is not None:
             return _POLL_SECONDS
-        return None if self._deadline is None else max(0.0, self._deadline - now)
+        return _REAP_SECONDS if self._deadline is None else min(_REAP_SECONDS, max(0.0, self._deadline - now))
 
     def _read_result(self) -> None:
         chunk = os.read(self._result, 1 << 16)
@@ -163,34 +159,25 @@ class _Watch:
         if order in (KILL, b""):
             self._kill_at = now
         elif self._kill_at is None:
-            self._kill_at = _end(self._child, signal.SIGTERM, self._grace)
+            self._kill_at = end(self._child, signal.SIGTERM, self._grace)
 
-    def _look_at_child(self) -> None:
-        pid, status = os.waitpid(self._child, os.WNOHANG)
-        if pid == 0:
-            return
+    def _look_at_children(self) -> None:
+        """Collect what has ended: the job, and processes that lost their parent."""
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                if pid == self._child:
+                    self._note_end(status)
+
+    def _note_end(self, status: int) -> None:
         self._status = status
         if self._ended is not None:
             self._sources.remove(self._ended)
         # What the job leaves behind must not write to outputs that are committed by then.
-        left_until = _end(self._child, signal.SIGTERM, _LEFTOVER_SECONDS)
+        left_until = end(self._child, signal.SIGTERM, _LEFTOVER_SECONDS)
         self._kill_at = left_until if self._kill_at is None else self._kill_at
-
-
-def _exists(group: int) -> bool:
-    """Whether a process group has any process."""
-    try:
-        os.killpg(group, 0)
-    except OSError:
-        return False
-    return True
-
-
-def _end(group: int, number: signal.Signals, grace: float) -> float:
-    """Send a signal to a process group; returns the time at which to send the next one."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(group, number)
-    return time.monotonic() + grace
 
 
 def _max_memory() -> int:

@@ -20,7 +20,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mlxkit.errors import ToolError
 from mlxkit.project.files import umask
@@ -130,7 +130,7 @@ class Workers:
         message = json.dumps(message_of(job, self._root)).encode()
         ours, theirs = socket.socketpair()
         try:
-            with theirs, job.log.open("wb") as log:
+            with theirs, _new_log(job.log) as log:
                 if _may_be_forked(job):
                     word = worker.PATIENT if job.patient else worker.AT_ONCE
                     self._ask_template(word, message, [theirs.fileno(), log.fileno()])
@@ -255,6 +255,15 @@ class Workers:
             # Ctrl-C in the terminal reaches mlx alone, which then ends its jobs in order.
             start_new_session=True,
         )
+
+
+def _new_log(path: Path) -> BinaryIO:
+    """Begin a log, in the place of an old one that may be another user's and not writable to this one."""
+    try:
+        return path.open("wb")
+    except PermissionError:
+        path.unlink(missing_ok=True)
+        return path.open("wb")
 
 
 def _may_be_forked(job: Job) -> bool:

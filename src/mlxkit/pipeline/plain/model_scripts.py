@@ -146,11 +146,13 @@ def evaluate_script(
     project, script = around.project, around.script()
     if project.run_record_path is None:
         raise NotPlain("there is no train stage whose run its metrics belong to")
+    if any(stage.evaluation_path in other.inputs.values() for other in project.stages.values()):
+        raise NotPlain(f"another stage reads '{stage.evaluation_path}', which only mlx writes")
     command = command_of(project, stage)
     script.reserve(*_OWN_NAMES, "model", "test", "known", "truth", "baseline", "own", *_FUNCTIONS.values())
     bound, own = _own_metrics(script, around, stage, command)
     begin(script, around, stage, bound)
-    make_folders(script, around, command.out.values())
+    make_folders(script, around, [path for name, path in command.out.items() if name != "evaluation"])
     read_model = Call(f"mlflow.{model.reader}.load_model", (python_literal(command.bind["model"]),))
     script.say(read_model, target="model")
     script.say(read_table(script, command.bind["test"], "pandas"), target="test")
@@ -236,7 +238,8 @@ def _own_metrics(
     function = import_function(script, stage)
     given = {"model": "model", "test": "test"}
     bound = bind(script, command, signature, around.groups(stage), given=given)
-    further = [name for name in command.out if name != "metrics" and name not in bound.written]
+    made = {"metrics", "evaluation", *bound.written}
+    further = [name for name in command.out if name not in made]
     if further:
         raise NotPlain(
             f"it returns '{further[0]}' beside its metrics; write it to a parameter annotated `Path`"

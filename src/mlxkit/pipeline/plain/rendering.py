@@ -135,6 +135,7 @@ def _plain_definition(around: Surroundings, stage: Stage, definition: Definition
         inputs.update(path for path in more if path is not None)
     return replace(
         definition,
+        outputs=tuple(path for path in definition.outputs if path != stage.evaluation_path),
         cmd=script_command(stage, script_path(stage.name), path=source),
         inputs=tuple(inputs),
     )
