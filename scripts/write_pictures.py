@@ -25,7 +25,8 @@ BEFORE = (
     "cd cells",
     "git commit --quiet --allow-empty -m Begin",
 )
-SHOWN = ("mlx run", "mlx promote", "mlx run --quiet --set model.max_iter=1", "mlx promote")
+ONE_TREE = "mlx run --quiet --set 'choice.candidates=[trees]' --set model.max_iter=1"
+SHOWN = ("mlx run", "mlx promote", ONE_TREE, "mlx promote")
 COLUMNS = 92
 MARGIN, BAR = 20, 34
 _WORDS = re.compile(r"\S+(?: \S+)*")
