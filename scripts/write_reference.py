@@ -18,7 +18,7 @@ from mlxkit.cli.app import build
 from mlxkit.pipeline import formats
 from mlxkit.project import schema
 from mlxkit.project.json_schema import json_schema
-from mlxkit.project.schema import Choice, Key, ListOf, MapOf, Number, Scalar, Shape, Text
+from mlxkit.project.schema import Choice, Flag, Key, ListOf, MapOf, Number, Scalar, Shape, Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -181,6 +181,8 @@ def _type(kind: schema.Type) -> str:
             return " or ".join(f"`{option}`" for option in options)
         case Number():
             return _number(kind)
+        case Flag(value):
+            return f"`{str(value).lower()}`"
         case Scalar():
             return "text, number or boolean"
         case ListOf(item):

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from mlxkit.errors import DataError, StageFailed
-from mlxkit.pipeline.formats import TABLE_SUFFIXES, load_object, load_table, suffix_of
+from mlxkit.pipeline.formats import TABLE_SUFFIXES, Library, load_object, load_table, suffix_of
 from mlxkit.pipeline.saving import save
 
 ROWS = {
@@ -155,6 +155,15 @@ def test_arrays_come_back(tmp_path: Path) -> None:
 def test_a_table_without_annotation_is_pandas(tmp_path: Path) -> None:
     save(FRAME, tmp_path / "a.csv")
     assert isinstance(load_object(tmp_path / "a.csv"), pd.DataFrame)
+
+
+@pytest.mark.parametrize("library", ["pandas", "pyarrow", needs("polars")])
+def test_a_csv_file_is_read_as_it_is_told(tmp_path: Path, library: Library) -> None:
+    (tmp_path / "a.csv").write_bytes("größe;n\n1,5;-\n2,5;3\n".encode("cp1252"))
+    read = {"sep": ";", "decimal": ",", "encoding": "cp1252", "na_values": ["-"]}
+    table = load_table(tmp_path / "a.csv", library, read=read)
+    frame = table if library == "pandas" else table.to_pandas()
+    assert frame.fillna(0).to_dict("list") == {"größe": [1.5, 2.5], "n": [0, 3]}
 
 
 REFUSED = [

@@ -87,6 +87,27 @@ def test_inputs(tmp_dir: TmpDir, annotation: str, path: str, expression: str) ->
 
 
 @pytest.mark.parametrize(
+    ("annotation", "expression"),
+    [
+        ("pd.DataFrame", "pd.read_csv({})"),
+        ("pl.DataFrame", "pl.from_pandas(pd.read_csv({}))"),
+        ("object", "pd.read_csv({})"),
+    ],
+)
+def test_inputs_that_no_stage_makes_are_read_as_mlx_yaml_says(
+    tmp_dir: TmpDir, annotation: str, expression: str
+) -> None:
+    source = f"def do(data: {annotation}) -> str:\n    return ''\n"
+    stage = {"call": "demo.steps:do", "inputs": {"data": "x.csv"}, "outputs": {"text": "out.txt"}}
+    read = {"sep": "\t", "na_values": ["-"], "skiprows": 2}
+    arguments = '"x.csv", sep="\\t", na_values=["-"], skiprows=2, low_memory=False'
+    assert (
+        body(ejected(tmp_dir, source, {"work": stage}, read=read))[0]
+        == f"data = {expression.format(arguments)}"
+    )
+
+
+@pytest.mark.parametrize(
     ("annotation", "path", "statement"),
     [
         ("pd.DataFrame", "x.parquet", 'data.to_parquet("x.parquet")'),

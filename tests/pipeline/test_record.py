@@ -256,6 +256,7 @@ REQUEST: dict[str, Any] = {
     "experiment": "demo",
     "environments": ["dev"],
     "params": {"model": {"depth": 3}},
+    "findings": {},
     "tags": {},
     "datasets": [],
     "metrics": {"r2": 0.5},

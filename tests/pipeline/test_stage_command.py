@@ -58,6 +58,7 @@ COMMANDS = st.builds(
     ),
     package=st.one_of(st.none(), st.just("demo")),
     env=st.dictionaries(NAME, st.one_of(ODD, ANY_TEXT), max_size=3),
+    read=st.dictionaries(NAME, st.dictionaries(NAME, st.one_of(SCALAR, st.lists(ANY_TEXT, max_size=3)))),
 )
 
 
@@ -218,3 +219,26 @@ def test_arguments_that_mlx_did_not_write(
 ) -> None:
     result = mlx("exec", *arguments)
     assert (result.code, result.err) == (2, f"error: {message}\nhint: {hint}\n")
+
+
+def test_how_raw_data_is_read_stands_in_the_commands_of_its_readers(small: SmallProject) -> None:
+    """Of the stages that read a CSV file which no stage makes, and of no other."""
+    (small.root / "data/raw.csv").write_text("x;y\n1,5;2\n", encoding="utf-8")
+    text = (small.root / "mlx.yaml").read_text(encoding="utf-8")
+    changed = text.replace("stages:", 'read: {sep: ";", decimal: ","}\nstages:').replace(
+        "raw.json", "raw.csv"
+    )
+    (small.root / "mlx.yaml").write_text(changed, encoding="utf-8")
+    project = load(small.root)
+    read = {name: command_of(project, stage).read for name, stage in project.stages.items()}
+    readers = {name for name, stage in project.stages.items() if "data/raw.csv" in stage.inputs.values()}
+    assert {name for name, options in read.items() if options} == readers
+    assert readers
+
+
+def test_read_is_a_json_object(small: SmallProject, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["exec", "left", "--call", "demo.steps:clean", "--read", "raw=;"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "error: '--read raw=;' is no JSON object",
+        "hint: run `mlx check --fix`",
+    ]

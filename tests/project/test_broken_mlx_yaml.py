@@ -404,6 +404,37 @@ RULES = {
             *(f"{place}: a regression has no metric 'roc_auc'; use one of: {REGRESSION}" for place in GATES),
         ],
     ),
+    "unknown option of reading": (
+        ("stages:", "read: {delim: ','}\nstages:"),
+        ["8:8 read.delim: unknown key, did you mean 'decimal'?"],
+    ),
+    "option of reading like another": (
+        ("stages:", "read: {skiprow: 2}\nstages:"),
+        ["8:8 read.skiprow: unknown key, did you mean 'skiprows'?"],
+    ),
+    "separator of two characters": (
+        ("stages:", "read: {sep: '::'}\nstages:"),
+        ["8:8 read.sep: '::' does not have the right form, such as ';'"],
+    ),
+    "no encoding": (
+        ("stages:", "read: {encoding: utf9}\nstages:"),
+        ["8:8 read.encoding: Python knows no encoding 'utf9'"],
+    ),
+    "two marks alike": (
+        ("stages:", "read: {decimal: ',', thousands: ','}\nstages:"),
+        ["8:22 read.thousands: is ',', as decimal is"],
+    ),
+    "the default as an option": (
+        ("stages:", "read: {index_col: true, skipinitialspace: yes}\nstages:"),
+        [
+            "8:8 read.index_col: must be false, is 'true'",
+            "8:25 read.skipinitialspace: must be true, is 'yes'",
+        ],
+    ),
+    "a name twice": (
+        ("stages:", "read: {names: [a, b, a]}\nstages:"),
+        ["8:8 read.names: has 'a' twice"],
+    ),
     "gate on a metric that is not there": (
         (FIRST_GATE, "- {metric: roc_acu, min: 0.8}"),
         ["31:8 promote.gates[0].metric: a classification has no metric 'roc_acu', did you mean 'roc_auc'?"],

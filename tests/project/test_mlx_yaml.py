@@ -125,6 +125,18 @@ def test_environments_when_none_are_named(churn: Churn) -> None:
     }
 
 
+def test_how_raw_data_is_read(churn: Churn) -> None:
+    read = r"""read: {sep: "\t", decimal: ",", skiprows: 2, na_values: [-, 999], index_col: false}"""
+    project = churn.edit(("stages:", f"{read}\nstages:")).load()
+    options = {"sep": "\t", "decimal": ",", "skiprows": 2, "na_values": ["-", "999"], "index_col": False}
+    assert project.read == options
+    assert project.read_options("data/raw.csv") == options
+    assert project.read_options("/elsewhere/new.TSV.gz") == options
+    assert project.read_options("data/raw.parquet") == {}
+    made = next(iter(project.stages["prepare"].outputs.values()))
+    assert project.read_options(made) == {}
+
+
 def test_sections_may_be_left_empty(churn: Churn) -> None:
     project = churn.edit(
         ("evaluate: {}", "evaluate:"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import tempfile
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -18,8 +20,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlxkit.scaffold.containers import Source
+from mlxkit.scaffold.dialect import Dialect
 from mlxkit.scaffold.hold_out import choose_cutoff, hold_out_newest, hold_out_random, is_test
-from mlxkit.scaffold.raw_rows import divide_rows, gzipped
+from mlxkit.scaffold.raw_rows import divide_rows
 from mlxkit.scaffold.reading import DataFile, read_data
 
 if TYPE_CHECKING:
@@ -30,7 +34,15 @@ texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_siz
 
 def as_file(content: bytes) -> DataFile:
     frame = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
-    return DataFile(Path("c.csv"), "c", ".csv", content, frame)
+    source = Source(Path("c.csv"), "", "", "text")
+    return DataFile(source.path, "c", ".csv", frame, source, dialect=Dialect(), converted=content)
+
+
+def divided(data: DataFile, held: np.ndarray) -> tuple[bytes, bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        parts = Path(folder, f"staying{data.suffix}"), Path(folder, f"held{data.suffix}")
+        divide_rows(data, held, *parts)
+        return parts[0].read_bytes(), parts[1].read_bytes()
 
 
 @given(
@@ -47,7 +59,7 @@ def test_any_csv_is_divided_into_its_own_records(
     data = as_file(written.getvalue().encode())
     held = np.array([row[0] for row in rows])
 
-    staying, new_rows = (as_file(part).frame for part in divide_rows(data, held))
+    staying, new_rows = (as_file(part).frame for part in divided(data, held))
 
     assert staying.to_numpy().tolist() == data.frame[~held].to_numpy().tolist()
     assert new_rows.to_numpy().tolist() == data.frame[held].to_numpy().tolist()
@@ -65,7 +77,7 @@ BYTES = {
 @pytest.mark.parametrize("case", BYTES)
 def test_values_keep_their_bytes(case: str) -> None:
     content = BYTES[case]
-    staying, new_rows = divide_rows(as_file(content), np.array([False, True, False]))
+    staying, new_rows = divided(as_file(content), np.array([False, True, False]))
     header, first, second, third = (
         content.splitlines(keepends=True)
         if case != "quoted line breaks"
@@ -76,7 +88,7 @@ def test_values_keep_their_bytes(case: str) -> None:
 
 
 def test_blank_lines_and_a_missing_last_line_end() -> None:
-    parts = divide_rows(as_file(b"a,b\n\n1,x\n \n2,y\n3,z"), np.array([False, False, True]))
+    parts = divided(as_file(b"a,b\n\n1,x\n \n2,y\n3,z"), np.array([False, False, True]))
     assert parts == (b"a,b\n1,x\n2,y\n", b"a,b\n3,z\n")
 
 
@@ -93,7 +105,7 @@ def test_parquet_keeps_its_types(tmp_dir: TmpDir) -> None:
     pq.write_table(table, tmp_dir / "c.parquet")
     held = np.arange(30) >= 27
     staying, new_rows = (
-        pq.read_table(pa.BufferReader(part)) for part in divide_rows(read_data(tmp_dir / "c.parquet"), held)
+        pq.read_table(pa.BufferReader(part)) for part in divided(read_data(tmp_dir / "c.parquet"), held)
     )
     assert staying.schema == new_rows.schema == schema
     assert staying.equals(table.slice(0, 27))
@@ -101,8 +113,10 @@ def test_parquet_keeps_its_types(tmp_dir: TmpDir) -> None:
 
 
 def test_equal_rows_are_equal_archives() -> None:
-    assert gzipped(b"a,b\n") == gzipped(b"a,b\n")
-    assert gzip.decompress(gzipped(b"a,b\n")) == b"a,b\n"
+    data = replace(as_file(b"a,b\n1,x\n2,y\n"), suffix=".csv.gz")
+    first, second = (divided(data, np.array([False, True])) for _ in range(2))
+    assert first == second
+    assert [gzip.decompress(part) for part in first] == [b"a,b\n1,x\n", b"a,b\n2,y\n"]
 
 
 def test_the_newest_rows_are_held_out() -> None:

@@ -193,7 +193,7 @@ def test_a_project_of_categories_alone(
 ) -> None:
     words = odd[["yes", 'say "hi"', "2nd column"]].fillna("no").assign(won=odd["yes"].fillna("no"))
     words.to_csv("words.csv", index=False)
-    made = scaffold(Request(tmp_dir / "words", Path("words.csv"), target="won"))
+    made = scaffold(Request(tmp_dir / "words", Path("words.csv"), target="won", keep=("yes",)))
     model, test, _ = work(made, monkeypatch)
     assert (model.predict(test) == test["won"]).mean() > 0.9
     assert "knots" not in (made.root / "params.yaml").read_text(encoding="utf-8")

@@ -35,7 +35,7 @@ def test_a_small_churn_table(tmp_dir: TmpDir) -> None:
         ("gender", "feature", "text", "text, 2 values"),
         ("tenure", "feature", "number", "numbers"),
         ("TotalCharges", "feature", "number as text", "text that holds numbers"),
-        ("Churn", "target", "text", "2 classes; 'Yes' is the positive one"),
+        ("Churn", "target", "boolean", "2 classes; 'Yes' is the positive one"),
         ("SeniorCitizen", "feature", "boolean", "0 or 1"),
     ]
     assert (roles.target.task, roles.target.positive) == ("classification", "Yes")
@@ -65,8 +65,8 @@ COLUMNS: dict[str, tuple[Any, tuple[str, str, str]]] = {
     ),
     "essay": ([f"{number % 60} {'long ' * 20}" for number in range(ROWS)], ("dropped", "text", "free text")),
     "amount": (
-        ["?", *(f"{number / 7:.3f}" for number in range(ROWS - 1))],
-        ("feature", "number as text", "text that holds numbers; '?' and the like become missing"),
+        ["odd", *(f"{number / 7:.3f}" for number in range(ROWS - 1))],
+        ("feature", "number as text", "text that holds numbers; 'odd' and the like become missing"),
     ),
     "day": (DAYS, ("time", "date", "the only column of dates; the rows are split by it")),
     "us_day": (

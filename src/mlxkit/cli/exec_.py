@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         bind: Annotated[Many, typer.Option(metavar="NAME=PATH", help="An input.")] = None,
         out: Annotated[Many, typer.Option(metavar="NAME=PATH", help="An output.")] = None,
+        read: Annotated[Many, typer.Option(metavar="NAME=JSON", help="How pandas reads an input.")] = None,
         params: Annotated[Many, typer.Option(metavar="GROUP", help="A group of params.yaml.")] = None,
         with_: Annotated[
             Many, typer.Option("--with", metavar="NAME=VALUE", help="A value of mlx.yaml.")
@@ -43,7 +44,7 @@ def register(app: typer.Typer) -> None:
         Example: mlx exec prepare --call churn.data:clean --bind raw=data/raw/c.csv --out c=c.parquet
         """
         from mlxkit.errors import UsageError
-        from mlxkit.pipeline.command import Command, parse_context, parse_env, parse_pairs
+        from mlxkit.pipeline.command import Command, parse_context, parse_env, parse_pairs, parse_read
         from mlxkit.pipeline.execute import execute, prints_aside
 
         if kind not in ("stage", "train", "evaluate"):
@@ -62,6 +63,7 @@ def register(app: typer.Typer) -> None:
             context=parse_context(with_ or []),
             package=package,
             env=parse_env(set_env or []),
+            read=parse_read(read or []),
         )
         with prints_aside():
             execute(asked, session.root)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mlxkit.project.models import Task
 
 
+_LONGEST_NAME = 40
 TASKS = ("classification", "regression")
 
 
@@ -26,7 +27,7 @@ def register(app: typer.Typer) -> None:
         session: Session,
         name: Annotated[str, typer.Argument(help="Folder and name of the new project.")],
         data: Annotated[
-            Path | None, typer.Option(help="CSV or Parquet file, .gz too; else starter data.")
+            Path | None, typer.Option(help="CSV, Excel, Parquet or JSON file; else starter data.")
         ] = None,
         target: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column to predict.")] = None,
         task: Annotated[str | None, typer.Option(help="classification or regression; else inferred.")] = None,
@@ -90,6 +91,8 @@ def _document(created: Created) -> dict[str, Any]:
         "package": made.answers.package,
         "task": made.answers.task,
         "target": made.answers.target,
+        "file": made.summary,
+        "read": dict(made.answers.read),
         "raw_data": made.raw_path.as_posix(),
         "new_rows": made.new_rows_path.as_posix(),
         "committed": created.commit,
@@ -103,9 +106,15 @@ def _document(created: Created) -> dict[str, Any]:
 
 def _lines(session: Session, created: Created) -> list[str]:
     out, made = session.output, created.scaffolded
-    rows = [[c.name, c.role, c.kind, f"{c.missing:.1%}" if c.missing else "", c.why] for c in made.columns]
+    rows = [
+        [_short(c.name), c.role, c.kind, f"{c.missing:.1%}" if c.missing else "", c.why] for c in made.columns
+    ]
     lines = out.table(["column", "role", "type", "missing", "why"], rows, right=(3,))
-    lines += ["", *(f"{out.style('note:', 'yellow')} {text}" for text in (*made.warnings, *created.notes))]
+    lines += [
+        "",
+        f"read as: {made.summary}",
+        *(f"{out.style('note:', 'yellow')} {text}" for text in (*made.warnings, *created.notes)),
+    ]
     if made.warnings or created.notes:
         lines.append("")
     folder = os.path.relpath(made.root)
@@ -120,3 +129,9 @@ def _lines(session: Session, created: Created) -> list[str]:
         f"  mlx drift --data {made.new_rows_path.as_posix()}",
         "  mlx ui",
     ]
+
+
+def _short(name: str) -> str:
+    """Return a column's name on one line; the whole of it stands in the project's data dictionary."""
+    line = " ".join(name.split())
+    return line if len(line) <= _LONGEST_NAME else f"{line[: _LONGEST_NAME - 1]}…"

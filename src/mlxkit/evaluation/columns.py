@@ -108,4 +108,4 @@ def _seconds(column: pd.Series[Any]) -> NDArray[np.float64]:
         stamps = pd.to_datetime(column, utc=True)
     else:
         stamps = pd.to_datetime(column.astype(object), format="ISO8601", errors="coerce", utc=True)
-    return np.asarray((stamps - pd.Timestamp(0, tz="UTC")).dt.total_seconds(), dtype=np.float64)
+    return np.asarray((stamps - pd.Timestamp("1970-01-01", tz="UTC")).dt.total_seconds(), dtype=np.float64)

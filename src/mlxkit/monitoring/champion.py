@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters import mlflow_registry
 from mlxkit.errors import DataError, MlxError, UsageError
@@ -50,7 +50,7 @@ def check_champion(
     """
     chosen = environment_of(project, environment)
     store = store_of(project, chosen)
-    rows = _new_rows(data)
+    rows = new_rows(project, data)
     champion = mlflow_registry.champion(store, project.name, chosen.name)
     if champion is None:
         command = "mlx promote" if environment is None else f"mlx promote --to {chosen.name}"
@@ -66,7 +66,7 @@ def check_champion(
     return Checked(result) if report is None else _draw(project, rows, directory, result, report)
 
 
-def _new_rows(data: Path) -> pd.DataFrame:
+def new_rows(project: Project, data: Path) -> pd.DataFrame:
     """Read the file with the new rows; whatever is wrong with it is a matter of this file, not of a stage."""
     if data.is_dir():
         raise DataError(f"'{data}' is a folder", hint="name one file with new rows in it")
@@ -75,13 +75,20 @@ def _new_rows(data: Path) -> pd.DataFrame:
         command = ["dvc", "pull", str(data)] if tracked else ["ls", str(data.parent)]
         raise DataError(f"there is no file '{data}'", hint=f"run `{shlex.join(command)}`")
     try:
-        rows: pd.DataFrame = load_table(data)
+        rows: pd.DataFrame = load_table(data, read=_read_options(project, data))
     except DataError as error:
         hint = "give a CSV, Parquet or JSON file with the columns of the raw data"
         raise DataError(error.message, hint=hint, context=error.context) from error
     if rows.empty:
         raise DataError(f"'{data}' has no rows", hint="name a file with new rows")
     return rows
+
+
+def _read_options(project: Project, data: Path) -> Mapping[str, Any]:
+    """Return how a file named on the command line is read: as the raw data, unless a stage made it."""
+    path = data.resolve()
+    inside = path.is_relative_to(project.root.resolve())
+    return project.read_options((path.relative_to(project.root.resolve()) if inside else path).as_posix())
 
 
 def _draw(project: Project, rows: pd.DataFrame, champion: Path, result: DriftReport, report: Path) -> Checked:
@@ -99,7 +106,7 @@ def _draw(project: Project, rows: pd.DataFrame, champion: Path, result: DriftRep
         return Checked(result, missing)
     counted = {column.column: column.kind for column in result.columns if column.counted}
     try:
-        reference: pd.DataFrame = load_table(project.root / path)
+        reference: pd.DataFrame = load_table(project.root / path, read=project.read_options(path))
         current, known = (_as_profiled(frame, counted) for frame in (rows, reference))
         render_report(current, known, report, max_share=project.drift.max_share)
         return Checked(result, other_rows=not _trained_on(champion, reference))

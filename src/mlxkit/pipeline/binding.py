@@ -62,8 +62,10 @@ def bind(
         _refuse(name, known.get(name, []), command)
         if name in command.bind:
             path = Path(command.bind[name])
-            loaded = name in given
-            arguments[name] = _as_asked(given[name], path, annotation) if loaded else _load(path, annotation)
+            if name in given:
+                arguments[name] = _as_asked(given[name], path, annotation)
+            else:
+                arguments[name] = _load(path, annotation, command.read.get(name, {}))
         elif name in command.out:
             written.add(name)
             arguments[name] = Path(command.out[name])
@@ -135,11 +137,11 @@ def _as_asked(value: Any, path: Path, annotation: Any) -> Any:
     return value
 
 
-def _load(path: Path, annotation: Any) -> Any:
+def _load(path: Path, annotation: Any, read: Mapping[str, Any]) -> Any:
     if annotation in _PATH:
         return path
     library = _library(annotation)
-    return load_object(path) if library is None else load_table(path, library)
+    return load_object(path, read=read) if library is None else load_table(path, library, read=read)
 
 
 def _library(annotation: Any) -> Library | None:

@@ -27,7 +27,12 @@ _REPORT_CONTEXT = ("time", "protected", "costs")
 
 @dataclass(frozen=True)
 class Command:
-    """One stage to execute; `context` holds the values of mlx.yaml that it may bind."""
+    """One stage to execute.
+
+    Attributes:
+        context: the values of mlx.yaml that it may bind.
+        read: name of an input -> arguments of `pandas.read_csv`.
+    """
 
     stage: str
     kind: Kind = "stage"
@@ -39,6 +44,7 @@ class Command:
     context: Mapping[str, Any] = field(default_factory=dict)
     package: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    read: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def arguments(self) -> list[str]:
         """Return the arguments of `mlx exec`; `parse` is the inverse."""
@@ -51,6 +57,9 @@ class Command:
         words += [word for line in (self.cmd or "").splitlines() for word in ("--cmd", line)]
         for option, paths in (("--bind", self.bind), ("--out", self.out)):
             words += [word for name, path in paths.items() for word in (option, f"{name}={path}")]
+        words += [
+            word for name, value in self.read.items() for word in ("--read", f"{name}={_quoted(value)}")
+        ]
         words += [word for group in self.params for word in ("--params", group)]
         words += [
             word for name, value in self.context.items() for word in ("--with", f"{name}={_encode(value)}")
@@ -96,6 +105,7 @@ def command_of(project: Project, stage: Stage) -> Command:
         context=context if not stage.cmd else {},
         package=project.package if stage.kind == "train" else None,
         env=dict(stage.env),
+        read=_read_options(project, stage) if not stage.cmd else {},
     )
 
 
@@ -103,6 +113,11 @@ def _as_plain(value: Any) -> Any:
     if isinstance(value, Costs):
         return dict(vars(value))
     return list(value) if isinstance(value, tuple) else value
+
+
+def _read_options(project: Project, stage: Stage) -> dict[str, Mapping[str, Any]]:
+    options = {name: project.read_options(path) for name, path in stage.inputs.items()}
+    return {name: dict(value) for name, value in options.items() if value}
 
 
 def _context_names(project: Project, stage: Stage) -> set[str]:
@@ -134,6 +149,15 @@ def parse_pairs(option: str, values: list[str]) -> dict[str, str]:
 def parse_context(values: list[str]) -> dict[str, Any]:
     """Read `--with name=value` arguments; the inverse of how `Command.arguments` writes them."""
     return {name: _decode(text) for name, text in parse_pairs("--with", values).items()}
+
+
+def parse_read(values: list[str]) -> dict[str, dict[str, Any]]:
+    """Read `--read name={...}` arguments; the inverse of how `Command.arguments` writes them."""
+    options = {name: _decode(text) for name, text in parse_pairs("--read", values).items()}
+    for name, value in options.items():
+        if not isinstance(value, dict):
+            raise UsageError(f"'--read {name}={value}' is no JSON object", hint="run `mlx check --fix`")
+    return options
 
 
 def parse_env(values: list[str]) -> dict[str, str]:

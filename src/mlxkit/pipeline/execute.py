@@ -170,7 +170,7 @@ def _call(command: Command, params: Mapping[str, Any]) -> dict[str, Any]:
 def _evaluate(command: Command, params: Mapping[str, Any]) -> tuple[dict[str, Any], Evaluation | None]:
     """Score the model; the user's own function adds metrics, or replaces those of the same name."""
     model = load_object(Path(command.bind["model"]))
-    rows = load_table(Path(command.bind["test"]))
+    rows = load_table(Path(command.bind["test"]), read=command.read.get("test", {}))
     predictions = predict_test_rows(command, model, rows)
     metrics = metrics_of_model(command, rows, predictions)
     own: dict[str, float] = {}

@@ -17,6 +17,8 @@ from __future__ import annotations
 import json
 import pickle
 import zlib
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
@@ -24,11 +26,14 @@ import yaml
 from mlxkit.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
 Library = Literal["pandas", "polars", "pyarrow"]
+Options = Mapping[str, Any]
 TABLE_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".json", ".jsonl")
+
+_AS_IT_IS: Options = MappingProxyType({})
 
 # What pandas, pyarrow, numpy, joblib and yaml raise for a file that is not what it should be.
 _UNREADABLE = (
@@ -53,8 +58,8 @@ def suffix_of(path: Path) -> str:
     return path.suffix.lower()
 
 
-def load_table(path: Path, library: Library = "pandas") -> Any:
-    """Load a table.
+def load_table(path: Path, library: Library = "pandas", *, read: Options = _AS_IT_IS) -> Any:
+    """Load a table; `read` holds arguments of `pandas.read_csv` for a CSV file.
 
     Raises:
         DataError: the file is not there, holds no table, or its suffix is none of a table.
@@ -66,7 +71,7 @@ def load_table(path: Path, library: Library = "pandas") -> Any:
             hint="annotate the parameter as `Path` and read the file yourself",
         )
     try:
-        return _TABLE_READERS[library](path, suffix)
+        return _TABLE_READERS[library](path, suffix, read)
     except FileNotFoundError as error:
         raise DataError(f"there is no file '{path}'") from error
     except _UNREADABLE as error:
@@ -77,7 +82,7 @@ _AS_WRITTEN: Mapping[str, Any] = {"dtype": False, "convert_dates": False}
 """JSON knows numbers from texts: pandas must not make "007" a 7, nor a number in `sold_at` a date."""
 
 
-def _read_pandas(path: Path, suffix: str) -> Any:
+def _read_pandas(path: Path, suffix: str, read: Options) -> Any:
     import pandas as pd
 
     match suffix.removesuffix(".gz"):
@@ -88,14 +93,16 @@ def _read_pandas(path: Path, suffix: str) -> Any:
         case ".json":
             return pd.read_json(path, **_AS_WRITTEN)
         case ".tsv":
-            return pd.read_csv(path, sep="\t", low_memory=False)
+            return pd.read_csv(path, **{"sep": "\t", **read}, low_memory=False)
         case _:
-            return pd.read_csv(path, low_memory=False)
+            return pd.read_csv(path, **read, low_memory=False)
 
 
-def _read_polars(path: Path, suffix: str) -> Any:
+def _read_polars(path: Path, suffix: str, read: Options) -> Any:
     import polars as pl
 
+    if read:  # polars has other names for these, and for some of them no equal
+        return pl.from_pandas(_read_pandas(path, suffix, read))
     match suffix.removesuffix(".gz"):
         case ".parquet":
             return pl.read_parquet(path)
@@ -109,24 +116,24 @@ def _read_polars(path: Path, suffix: str) -> Any:
             return pl.read_csv(path)
 
 
-def _read_pyarrow(path: Path, suffix: str) -> Any:
+def _read_pyarrow(path: Path, suffix: str, read: Options) -> Any:
     import pyarrow as pa
 
     if suffix == ".parquet":
         import pyarrow.parquet
 
         return pyarrow.parquet.read_table(path)
-    return pa.Table.from_pandas(_read_pandas(path, suffix), preserve_index=False)
+    return pa.Table.from_pandas(_read_pandas(path, suffix, read), preserve_index=False)
 
 
-_TABLE_READERS: Mapping[Library, Callable[[Path, str], Any]] = {
+_TABLE_READERS: Mapping[Library, Callable[[Path, str, Options], Any]] = {
     "pandas": _read_pandas,
     "polars": _read_polars,
     "pyarrow": _read_pyarrow,
 }
 
 
-def load_object(path: Path) -> Any:
+def load_object(path: Path, *, read: Options = _AS_IT_IS) -> Any:
     """Load what is no annotated table: parsed JSON or YAML, text, an array, a pickle, a model directory.
 
     Raises:
@@ -154,7 +161,7 @@ def load_object(path: Path) -> Any:
 
                 return joblib.load(path)
             case _ if suffix in TABLE_SUFFIXES:
-                return load_table(path)
+                return load_table(path, read=read)
     except _UNREADABLE as error:
         raise DataError(f"'{path}' cannot be read: {first_line(error)}") from error
     raise DataError(

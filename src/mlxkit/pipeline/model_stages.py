@@ -156,7 +156,8 @@ def _training_rows(command: Command, target: str) -> pd.DataFrame:
             f"stage '{command.stage}' has no table among its inputs, so its model cannot be described",
             hint="give it an input `train` with the training rows",
         )
-    rows: pd.DataFrame = load_table(Path(path))
+    name = next(name for name, bound in command.bind.items() if bound == path)
+    rows: pd.DataFrame = load_table(Path(path), read=command.read.get(name, {}))
     if target not in rows.columns:
         raise StageFailed(
             f"the training rows have no column '{target}'",

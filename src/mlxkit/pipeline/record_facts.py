@@ -62,7 +62,11 @@ def findings_of(project: Project) -> tuple[dict[str, Any], dict[str, Any]]:
             if _count(found) <= _MOST_FINDINGS:
                 words[name] = {key: value for key, value in found.items() if not _is_measured(value)}
                 numbers[name] = {key: value for key, value in found.items() if _is_measured(value)}
-    return words, numbers
+    return _without_empty(words), _without_empty(numbers)
+
+
+def _without_empty(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value}
 
 
 def _count(value: object) -> int:

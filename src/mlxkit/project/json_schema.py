@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from mlxkit.project.schema import ROOT, Choice, ListOf, MapOf, Number, Scalar, Shape, Text, Type
+from mlxkit.project.schema import ROOT, Choice, Flag, ListOf, MapOf, Number, Scalar, Shape, Text, Type
 
 
 def json_schema() -> dict[str, Any]:
@@ -44,6 +44,8 @@ def _json_type(kind: Type) -> dict[str, Any]:
             return {"enum": list(options)}
         case Number():
             return _json_number(kind)
+        case Flag(value):
+            return {"const": value}
         case Scalar():
             return {"type": ["string", "number", "boolean"]}
 

@@ -110,6 +110,7 @@ def _project(root: Path, value: Value) -> Project:
         time=_text(data, "time"),
         protected=_texts(data.get("protected")),
         costs=_costs(data.get("costs")),
+        read={name: _option(item) for name, item in _entries(data.get("read")).items()},
         gates=tuple(_gate(item) for item in _section(data, "promote", "gates", [])),
         drift=DriftRules(**{name: float(v.data) for name, v in _entries(data.get("drift")).items()}),
         environments={name: _environment(name, v) for name, v in _entries(data.get("environments")).items()}
@@ -140,6 +141,13 @@ def _label(value: Value | None) -> str | int | float | bool | None:
     if value is None:
         return None
     return value.data if isinstance(value.data, str | int | float) else value.text
+
+
+def _option(value: Value) -> Any:
+    """Read an argument of `pandas.read_csv`; numbers and dates in texts are taken as they are written."""
+    if isinstance(value.data, list):
+        return [item.text for item in value.data]
+    return value.data if isinstance(value.data, bool | int) else value.text
 
 
 def _paths(value: Value | None) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,7 @@ PARAMS_FILE = "params.yaml"
 METRICS_FILE = "reports/metrics.json"
 EVALUATION_FILE = "reports/evaluation.json"
 SCHEMA_VERSION = 1
+CSV_SUFFIXES = (".csv", ".tsv")
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,11 @@ class RemoteTarget:
 
 @dataclass(frozen=True)
 class Project:
-    """One project: its root folder and everything its `mlx.yaml` says."""
+    """One project: its root folder and everything its `mlx.yaml` says.
+
+    Attributes:
+        read: arguments of `pandas.read_csv` for CSV files that no stage makes.
+    """
 
     root: Path
     name: str
@@ -150,6 +155,7 @@ class Project:
     time: str | None = None
     protected: tuple[str, ...] = ()
     costs: Costs | None = None
+    read: Mapping[str, Any] = field(default_factory=dict)
     gates: tuple[Gate, ...] = ()
     drift: DriftRules = field(default_factory=DriftRules)
     environments: Mapping[str, Environment] = field(default_factory=dict)
@@ -164,6 +170,12 @@ class Project:
     def evaluate_stage(self) -> Stage | None:
         """The first stage of kind `evaluate`, if there is one."""
         return next((s for s in self.stages.values() if s.kind == "evaluate"), None)
+
+    def read_options(self, path: str) -> Mapping[str, Any]:
+        """Return how a CSV file is read: as `read` says, unless a stage makes it."""
+        made = any(path == output for stage in self.stages.values() for output in stage.outputs.values())
+        is_csv = path.lower().removesuffix(".gz").endswith(CSV_SUFFIXES)
+        return self.read if is_csv and not made else {}
 
     @property
     def model_path(self) -> str | None:

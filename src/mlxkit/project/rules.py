@@ -48,6 +48,8 @@ def check_rules(project: Project, sound: Sound, params: Mapping[str, Any], probl
     _check_cycles(project, stages, problems)
     _check_gates(project, sound, problems)
     _check_environments(project, data, problems)
+    if "read" in data:
+        _check_read(project, data["read"], problems)
 
 
 def _at(value: Value, *keys: str) -> Value:
@@ -151,6 +153,29 @@ def _check_path(project: Project, item: Value, problems: Problems, *, section: s
     ):
         # Outputs are deleted before their stage runs.
         problems.add(item, f"'{path}' is the project's own, and no place for an output")
+
+
+def _check_read(project: Project, value: Value, problems: Problems) -> None:
+    """Note what pandas would refuse, or take for something else."""
+    given = project.read
+    encoding = given.get("encoding")
+    if encoding is not None and not _is_encoding(encoding):
+        problems.add(value.data["encoding"], f"Python knows no encoding '{encoding}'")
+    marks = {"decimal": ".", "sep": ",", **given}
+    for mark, other in (("thousands", "decimal"), ("quotechar", "sep")):
+        if mark in given and given[mark] == marks[other]:
+            problems.add(value.data[mark], f"is '{given[mark]}', as {other} is")
+    names = given.get("names", [])
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        problems.add(value.data["names"], f"has '{repeated}' twice")
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        return "x".encode(name) is not None
+    except LookupError:
+        return False
 
 
 def _check_outputs(project: Project, values: Mapping[str, Value], problems: Problems) -> None:

@@ -47,6 +47,13 @@ class Scalar:
 
 
 @dataclass(frozen=True)
+class Flag:
+    """The one boolean that makes a difference; the other is the default."""
+
+    value: bool
+
+
+@dataclass(frozen=True)
 class ListOf:
     """A list of one type."""
 
@@ -80,7 +87,7 @@ class Key:
     required: bool = False
 
 
-Type = Text | Choice | Number | Scalar | ListOf | MapOf | Shape
+Type = Text | Choice | Number | Scalar | Flag | ListOf | MapOf | Shape
 
 _PATHS = MapOf(Text(), NAME, lists=True)
 
@@ -161,6 +168,28 @@ COSTS = Shape(
     },
 )
 
+READ = Shape(
+    "read",
+    {
+        "sep": Key(
+            Text(r"(.|\\s\+)", ";"),
+            "Separator of the columns: one character, or `\\s+` for spaces. Default: a comma.",
+        ),
+        "encoding": Key(
+            Text(r"[A-Za-z0-9_. -]+", "cp1252"), "Encoding of the text, as Python calls it. Default: UTF-8."
+        ),
+        "decimal": Key(Text(r"[^\w\s]", ","), "Decimal mark of numbers. Default: a point."),
+        "thousands": Key(Text(r"\D", "."), "Mark between the thousands of numbers."),
+        "na_values": Key(ListOf(Text()), "More texts that stand for a missing value."),
+        "quotechar": Key(Text(r"[^\w\s]", "'"), "Quotes around values. Default: double quotes."),
+        "escapechar": Key(Text(r"[^\w\s]", "\\"), "Character before a quote inside a quoted value."),
+        "skipinitialspace": Key(Flag(True), "Ignore spaces after the separator."),
+        "skiprows": Key(Number(1, whole=True), "Lines before the header."),
+        "names": Key(ListOf(Text()), "Names of the columns, where the file has no header."),
+        "index_col": Key(Flag(False), "Ignore a separator at the end of each row."),
+    },
+)
+
 ROOT = Shape(
     "mlx.yaml",
     {
@@ -178,6 +207,7 @@ ROOT = Shape(
         "time": Key(Text(), "Column with the time of the event."),
         "protected": Key(ListOf(Text()), "Columns whose groups deserve a look of their own."),
         "costs": Key(COSTS, "Binary classification: what one wrong row costs, for the threshold table."),
+        "read": Key(READ, "How CSV files that no stage makes are read, as in `pandas.read_csv`."),
         "stages": Key(MapOf(STAGE, NAME), "The pipeline.", required=True),
         "promote": Key(
             Shape("promote", {"gates": Key(ListOf(GATE), "Conditions that a model must meet.")}),

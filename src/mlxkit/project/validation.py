@@ -10,6 +10,7 @@ from mlxkit.project.schema import (
     NAME,
     VARIABLE,
     Choice,
+    Flag,
     ListOf,
     MapOf,
     Number,
@@ -28,6 +29,8 @@ _RULES = {
     NAME: "a name may hold letters, digits, '-' and '_', and starts with a letter",
     VARIABLE: "a name may hold letters, digits and '_', and does not start with a digit",
 }
+
+_WANTED = {Text: "text", Choice: "a word", Number: "a number", Scalar: "a label", Flag: "true or false"}
 
 
 def validate(value: Value, kind: Type, problems: Problems) -> None:
@@ -94,9 +97,9 @@ def _validate_map(value: Value, kind: MapOf, problems: Problems) -> None:
         validate(item, kind.item, problems)
 
 
-def _scalar_problem(value: Value, kind: Text | Choice | Number | Scalar) -> str:
+def _scalar_problem(value: Value, kind: Text | Choice | Number | Scalar | Flag) -> str:
     if value.data is None or isinstance(value.data, dict | list):
-        wanted = {Text: "text", Choice: "a word", Number: "a number", Scalar: "a label"}[type(kind)]
+        wanted = _WANTED[type(kind)]
         return f"must be {wanted}, is {describe(value)}"
     match kind:
         case Text(pattern, example) if pattern and not re.fullmatch(pattern, value.text):
@@ -107,6 +110,8 @@ def _scalar_problem(value: Value, kind: Text | Choice | Number | Scalar) -> str:
         case Choice(options) if value.text not in options:
             listed = " or ".join(f"'{option}'" for option in options)
             return f"must be {listed}, is '{value.text}'{did_you_mean(value.text, list(options))}"
+        case Flag(flag) if value.data is not flag:
+            return f"must be {'true' if flag else 'false'}, is '{value.text}'"
         case Number():
             return _number_problem(value, kind)
     return ""

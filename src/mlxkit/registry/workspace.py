@@ -93,7 +93,8 @@ def _rows(project: Project, path: str) -> Any:
 
     if not (project.root / path).exists() and not _checked_out(project, path):
         raise Refused("the evaluation rows are not here", context=[path], hint="run `mlx run evaluate`")
-    return load_table(project.root / path).reset_index(drop=True)
+    rows = load_table(project.root / path, read=project.read_options(path))
+    return rows.reset_index(drop=True)
 
 
 def _checked_out(project: Project, path: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlxkit.scaffold.requirements import Requirements
 
@@ -55,6 +55,14 @@ class ChoiceParams:
 
 
 @dataclass(frozen=True)
+class Reader:
+    """A function of pandas that reads a file of raw rows, and its arguments."""
+
+    function: str
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Answers:
     """What the templates are filled in with.
 
@@ -70,6 +78,9 @@ class Answers:
         time_format: of the time column, as `pandas.to_datetime` takes it; None when time is a number.
         cutoff: the time from which rows are test rows; None without a time column.
         numbers, categories, dates: the model's inputs; dates with their formats.
+        flags: of `numbers`, those that are booleans in words, with what each word means.
+        written: columns whose numbers come with a unit or with marks of their own, and their decimal mark.
+        read: how the raw data is read, as mlx.yaml says it; `reader` is the same in the project's own code.
         dropped: the columns left out, with the reason; by the group of inputs to which each would belong,
             "numbers", "categories" or "dates", where this project has such inputs, else under "others".
         has_nested: a left-out column holds values that cannot be compared.
@@ -93,6 +104,10 @@ class Answers:
     numbers: tuple[str, ...]
     categories: tuple[str, ...]
     dates: Mapping[str, str]
+    flags: Mapping[str, Mapping[str, int]]
+    written: Mapping[str, str]
+    read: Mapping[str, Any]
+    reader: Reader
     dropped: Mapping[str, tuple[Column, ...]]
     has_nested: bool
     columns: tuple[Column, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mlxkit.scaffold.kinds import to_dates
+from mlxkit.scaffold.dates import to_dates
 from mlxkit.scaffold.time_and_key import BIRTH
 
 if TYPE_CHECKING:

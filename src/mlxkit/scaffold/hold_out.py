@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mlxkit.scaffold.kinds import to_dates
+from mlxkit.scaffold.dates import to_dates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

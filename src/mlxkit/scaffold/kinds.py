@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
-from itertools import product
 from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 from pandas.api import types
 
+from mlxkit.scaffold.dates import ISO, find_date_format, find_epoch
+from mlxkit.scaffold.marks import find_written_numbers
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping, Sequence
 
 Kind = Literal["number", "number as text", "boolean", "date", "text", "constant", "empty", "unsupported"]
 
-ISO = "ISO8601"
 _MOST = 0.95  # share of values that must agree before text counts as numbers or dates
-_DAYS = (
-    "%m/%d/%Y",
-    "%d/%m/%Y",
-    "%d.%m.%Y",
-    "%m-%d-%Y",
-    "%d-%m-%Y",
-    "%Y/%m/%d",
-    "%m/%d/%y",
-    "%d/%m/%y",
-    "%d.%m.%y",
+_SAMPLE = 1000
+_LONGEST_FLAG = 8
+_FLAGS = (
+    ("yes", "no"),
+    ("y", "n"),
+    ("true", "false"),
+    ("t", "f"),
+    ("on", "off"),
+    ("ja", "nein"),
+    ("j", "n"),
+    ("ja", "nej"),
+    ("ja", "nee"),
+    ("oui", "non"),
+    ("si", "no"),
+    ("sí", "no"),
+    ("sì", "no"),
+    ("sim", "não"),
+    ("tak", "nie"),
+    ("wahr", "falsch"),
+    ("vrai", "faux"),
 )
-_NAMED_DAYS = ("%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%d-%b-%y")
-_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,9 @@ class Content:
         missing: share of missing or blank values.
         distinct: number of different values that are not missing.
         note: what about the values is worth telling.
-        date_format: for dates, the format as `pandas.to_datetime` takes it.
+        date_format: for dates, the format as `pandas.to_datetime` takes it, or their unit since 1970.
+        decimal: the decimal mark of numbers that come with a unit or with marks of their own; else empty.
+        flags: for a boolean in words, each word that occurs and what it means.
     """
 
     kind: Kind
@@ -48,6 +59,8 @@ class Content:
     distinct: int
     note: str = ""
     date_format: str = ISO
+    decimal: str = ""
+    flags: Mapping[str, int] = field(default_factory=dict)
 
 
 def inspect(column: pd.Series) -> Content:
@@ -61,8 +74,7 @@ def inspect(column: pd.Series) -> Content:
     distinct = int(values.nunique())
     if distinct == 1 and len(values) == len(column):
         return Content("constant", missing, distinct, f"always {shown(values.iloc[0])}")
-    kind, note, date_format = _kind(values)
-    return Content(kind, missing, distinct, note, date_format)
+    return _judge(values, replace(Content("text", missing, distinct), note="text"), str(column.name))
 
 
 def present(column: pd.Series) -> pd.Series:
@@ -88,23 +100,23 @@ def shown(value: object) -> str:
     return text if len(text) <= 32 else f"{text[:28]}…'"
 
 
-def to_dates(values: pd.Series, date_format: str) -> pd.Series:
-    """Parse dates as the generated project does; what does not parse is missing."""
-    return pd.to_datetime(values, format=date_format, errors="coerce", utc=True)
-
-
-def _kind(values: pd.Series) -> tuple[Kind, str, str]:
+def _judge(values: pd.Series, content: Content, name: str) -> Content:
     inferred = types.infer_dtype(values, skipna=True)
     if inferred == "boolean":
-        return "boolean", "true or false", ISO
+        return replace(content, kind="boolean", note="true or false")
     if types.is_datetime64_any_dtype(values) or isinstance(values.iloc[0], date):
-        return "date", "dates", ISO
+        return replace(content, kind="date", note="dates")
     if types.is_numeric_dtype(values) or inferred == "decimal":
-        return ("boolean", "0 or 1", ISO) if values.isin([0, 1]).all() else ("number", "numbers", ISO)
-    return _kind_of_text(values.astype(str))
+        if values.isin([0, 1]).all():
+            return replace(content, kind="boolean", note="0 or 1")
+        epoch = find_epoch(values, name) if inferred in {"integer", "floating"} else None
+        if epoch is not None:
+            return replace(content, kind="date", note=epoch.note, date_format=epoch.date_format)
+        return replace(content, kind="number", note="numbers")
+    return _judge_text(values.astype(str), content)
 
 
-def _kind_of_text(values: pd.Series) -> tuple[Kind, str, str]:
+def _judge_text(values: pd.Series, content: Content) -> Content:
     counts = values.value_counts(sort=False)
     distinct = counts.index.to_series()
     is_number = pd.to_numeric(distinct, errors="coerce").notna()
@@ -112,28 +124,34 @@ def _kind_of_text(values: pd.Series) -> tuple[Kind, str, str]:
         rest = (
             "" if is_number.all() else f"; {shown(distinct[~is_number].iloc[0])} and the like become missing"
         )
-        return "number as text", f"text that holds numbers{rest}", ISO
-    date_format = _date_format(distinct)
-    if date_format is not None:
-        return "date", "dates" if date_format == ISO else f"dates like {date_format}", date_format
-    return "text", "text", ISO
+        return replace(content, kind="number as text", note=f"text that holds numbers{rest}")
+    flags = _flags(list(distinct)) if len(distinct) <= _LONGEST_FLAG else {}
+    if flags:
+        return replace(content, kind="boolean", note=_flags_in_words(flags), flags=flags)
+    dates = find_date_format(distinct)
+    if dates is not None:
+        return replace(content, kind="date", note=dates.note, date_format=dates.date_format)
+    written = find_written_numbers(list(distinct.head(_SAMPLE))) and find_written_numbers(list(distinct))
+    if written:
+        return replace(content, kind="number as text", note=written.in_words, decimal=written.decimal)
+    return content
 
 
-def _date_format(distinct: pd.Series) -> str | None:
-    sample = distinct.head(200)
-    looks_dated = sample.str.contains(r"\d.*[-/.: ].*\d|\d [A-Za-z]|[A-Za-z] \d", regex=True)
-    if looks_dated.mean() < _MOST:
-        return None
-    candidates = [form for form in _formats() if to_dates(sample, form).notna().mean() >= _MOST]
-    shares = {form: to_dates(distinct, form).notna().mean() for form in candidates}
-    best = max(shares, key=lambda form: shares[form], default=None)
-    return best if best is not None and shares[best] >= _MOST else None
+def _flags(words: Sequence[str]) -> dict[str, int]:
+    """Return what each word means where all of them are one pair of yes and no, in any spelling."""
+    plain = {word: word.strip().lower() for word in words}
+    pair = next((pair for pair in _FLAGS if set(plain.values()) == set(pair)), None)
+    if pair is None:
+        return {}
+    return {
+        word: int(plain[word] == pair[0])
+        for word in sorted(words, key=lambda word: (plain[word] == pair[1], word))
+    }
 
 
-def _formats() -> Iterator[str]:
-    yield ISO
-    for day, time in product((*_DAYS, *_NAMED_DAYS), _TIMES):
-        yield day + time
+def _flags_in_words(flags: Mapping[str, int]) -> str:
+    yes, no = (next(word for word, meaning in flags.items() if meaning == value) for value in (1, 0))
+    return f"{shown(yes)} or {shown(no)}{', in several spellings' if len(flags) > 2 else ''}"
 
 
 def _is_unsupported(values: pd.Series) -> bool:

@@ -47,9 +47,10 @@ def find_leaks(
         codes, labels = pd.factorize(values)
         truth = _Classes(codes, list(labels))
     else:
-        numbers = pd.to_numeric(values, errors="coerce")
-        values = numbers[np.isfinite(numbers)]
-        truth = _Values(values.to_numpy(dtype=float))
+        numbers = as_numbers(values, target.content)
+        assert numbers is not None
+        values = values[np.isfinite(numbers)]
+        truth = _Values(numbers[np.isfinite(numbers)])
     if not truth.is_enough:
         return {}
     rows = rows.loc[values.index]

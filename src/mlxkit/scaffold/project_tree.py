@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mlxkit.errors import ToolError, UsageError
-from mlxkit.scaffold.answers import Answers, first_choice, first_gate, first_model, is_skewed
+from mlxkit.scaffold.answers import Answers, Reader, first_choice, first_gate, first_model, is_skewed
 from mlxkit.scaffold.hold_out import as_times, choose_cutoff, hold_out_newest, hold_out_random
 from mlxkit.scaffold.names import author, dataset_name, package_name, problem_with_name, suggest_name
-from mlxkit.scaffold.raw_rows import divide_rows, gzipped
+from mlxkit.scaffold.raw_rows import divide_rows
 from mlxkit.scaffold.reading import DataFile, read_data
 from mlxkit.scaffold.render import find_template, render
 from mlxkit.scaffold.roles import Column, Roles, assign_roles
+from mlxkit.scaffold.scales import as_numbers
 from mlxkit.scaffold.starter import with_starter_data
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Scaffolded:
         warnings: what the user should know, one line each.
         raw_path: the raw data, relative to the root; DVC is to track it.
         new_rows_path: the rows held out of it, relative to the root; DVC is to track them too.
+        summary: how the data file was read.
     """
 
     root: Path
@@ -51,6 +53,7 @@ class Scaffolded:
     warnings: tuple[str, ...]
     raw_path: Path
     new_rows_path: Path
+    summary: str
 
 
 def scaffold(request: Request) -> Scaffolded:
@@ -68,7 +71,7 @@ def scaffold(request: Request) -> Scaffolded:
     template = find_template(request)
     with tempfile.TemporaryDirectory() as starter:
         asked, path = _with_data(request, Path(starter))
-        data = read_data(path)
+        data = read_data(path, target=asked.target)
         roles = assign_roles(data, asked)
         held, cutoff = _divide(data, roles, asked.seed)
         answers = _answers(
@@ -79,18 +82,17 @@ def scaffold(request: Request) -> Scaffolded:
             new_rows=int(held.sum()),
             cutoff=cutoff,
         )
-        raw, new_rows = divide_rows(data, held)
-    with _new_folder(folder) as unfinished:
-        render(template, unfinished, {item.name: getattr(answers, item.name) for item in fields(answers)})
-        (unfinished / answers.raw_path).write_bytes(gzipped(raw) if data.suffix == ".csv.gz" else raw)
-        (unfinished / answers.new_rows_path).write_bytes(new_rows)
+        with _new_folder(folder) as unfinished:
+            render(template, unfinished, {item.name: getattr(answers, item.name) for item in fields(answers)})
+            divide_rows(data, held, unfinished / answers.raw_path, unfinished / answers.new_rows_path)
     return Scaffolded(
         root=folder,
         answers=answers,
         columns=roles.columns,
-        warnings=roles.warnings,
+        warnings=(*data.notes, *roles.warnings),
         raw_path=Path(answers.raw_path),
         new_rows_path=Path(answers.new_rows_path),
+        summary=data.summary,
     )
 
 
@@ -138,7 +140,7 @@ def _with_data(request: Request, starter: Path) -> tuple[Request, Path]:
 def _divide(data: DataFile, roles: Roles, seed: int) -> tuple[NDArray[np.bool_], str | int | float | None]:
     """Return which rows are held out, and the cutoff of the split where there is a time column."""
     time = roles.column("time")
-    times = None if time is None else as_times(data.frame[time.name], time.kind, time.date_format)
+    times = None if time is None else as_times(data.frame[time.name], time.kind, time.content.date_format)
     if times is not None:
         held = hold_out_newest(times)
         return held, choose_cutoff(times[~held])
@@ -162,8 +164,8 @@ def _answers(
         column for column in roles.columns if column.role in {"time", "feature"} and column.kind == "date"
     ]
     numbers = tuple(c.name for c in features if _group(c) == "numbers")
-    values = pd.to_numeric(data.frame[target.name], errors="coerce") if target.task == "regression" else None
-    may_log_target = values is not None and is_skewed(values)
+    values = as_numbers(data.frame[target.name], target.content) if target.task == "regression" else None
+    may_log_target = values is not None and is_skewed(pd.Series(values))
     return Answers(
         project=name,
         package=package_name(name),
@@ -177,12 +179,16 @@ def _answers(
         key=key.name if key is not None else None,
         key_repeats=key is not None and key.distinct < len(data.frame),
         time=time.name if time is not None else None,
-        time_format=time.date_format if time is not None and time.kind == "date" else None,
+        time_format=time.content.date_format if time is not None and time.kind == "date" else None,
         cutoff=cutoff,
         protected=roles.protected,
         numbers=numbers,
         categories=tuple(c.name for c in features if _group(c) == "categories"),
-        dates={c.name: c.date_format for c in dated},
+        dates={c.name: c.content.date_format for c in dated},
+        flags={c.name: dict(c.content.flags) for c in features if c.content.flags},
+        written=_written(roles),
+        read=dict(data.options or {}),
+        reader=_reader(data),
         dropped=_dropped(roles, {*map(_group, [*features, *dated])}),
         has_nested=any(c.kind == "unsupported" for c in roles.columns),
         columns=roles.columns,
@@ -217,9 +223,31 @@ def _dropped(roles: Roles, groups: set[str]) -> dict[str, tuple[Column, ...]]:
     found: dict[str, tuple[Column, ...]] = dict.fromkeys(("numbers", "categories", "dates", "others"), ())
     for column in roles.columns:
         if column.role == "dropped":
-            group = _group(column) if _group(column) in groups else "others"
+            needs_more = column.content.flags or column.content.decimal  # than its name in a list
+            group = _group(column) if _group(column) in groups and not needs_more else "others"
             found[group] += (column,)
     return found
+
+
+def _written(roles: Roles) -> dict[str, str]:
+    """Return the decimal mark of each column in use whose numbers come with a unit or marks of their own."""
+    used = [c for c in roles.columns if c.role == "feature"]
+    if roles.target.task == "regression":
+        used += [c for c in roles.columns if c.role == "target"]
+    return {c.name: c.content.decimal for c in used if c.content.decimal}
+
+
+def _reader(data: DataFile) -> Reader:
+    """Return how the project's own code reads a file such as the raw data."""
+    match data.suffix.removesuffix(".gz"):
+        case ".parquet":
+            return Reader("read_parquet", {})
+        case ".jsonl":
+            return Reader("read_json", {"lines": True, "dtype": False, "convert_dates": False})
+        case ".tsv":
+            return Reader("read_csv", {"sep": "\t", **(data.options or {})})
+        case _:
+            return Reader("read_csv", data.options or {})
 
 
 @contextmanager

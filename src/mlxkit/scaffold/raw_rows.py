@@ -5,68 +5,112 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from itertools import compress
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from itertools import chain, islice, zip_longest
+from typing import IO, TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mlxkit.errors import DataError
+from mlxkit.scaffold.containers import as_text
+from mlxkit.scaffold.dialect import LONGEST_VALUE, WHITESPACE, Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from mlxkit.scaffold.reading import DataFile
 
-_LONGEST_VALUE = 2**31 - 1
 
-
-def divide_rows(data: DataFile, held_out: NDArray[np.bool_]) -> tuple[bytes, bytes]:
-    """Return the rows that stay and the rows held out: Parquet with its schema, CSV as its own text."""
+def divide_rows(data: DataFile, held_out: NDArray[np.bool_], staying: Path, held: Path) -> None:
+    """Write the rows that stay and the rows held out: Parquet with its schema, text as it stands there."""
     if data.suffix == ".parquet":
-        table = pq.read_table(pa.BufferReader(data.content))
-        return _parquet(table, ~held_out), _parquet(table, held_out)
-    header, *records = _records(data)
-    if len(records) != len(held_out):
+        with data.open() as stream:
+            table = pq.read_table(io.BytesIO(stream.read()))
+        pq.write_table(table.filter(pa.array(~held_out)), staying)
+        pq.write_table(table.filter(pa.array(held_out)), held)
+        return
+    with (
+        data.open() as stream,
+        as_text(stream, data.encoding) as lines,
+        _text_file(staying, data.encoding) as kept,
+        _text_file(held, data.encoding) as new,
+    ):
+        try:
+            rows = _divide_text(lines, data.dialect, held_out, kept, new)
+        except csv.Error as error:
+            raise DataError(
+                f"'{data.path}' is no regular CSV: {error}", hint="mend the line and try again"
+            ) from error
+    if rows != len(held_out):
         raise DataError(
-            f"'{data.path}' cannot be divided into rows: {len(records)} records for {len(held_out)} rows",
-            hint="quote values that hold a comma or a line break",
+            f"'{data.path}' cannot be divided into rows: {rows} records for {len(held_out)} rows",
+            hint="quote values that hold a separator or a line break",
         )
-    if not records[-1].endswith(("\n", "\r")):
-        records[-1] += "\r\n" if header.endswith("\r\n") else "\n"
-    staying, held = compress(records, ~held_out), compress(records, held_out)
-    return "".join((header, *staying)).encode("utf-8"), "".join((header, *held)).encode("utf-8")
 
 
-def gzipped(content: bytes) -> bytes:
-    """Compress without a time stamp, so that equal rows are equal files."""
-    return gzip.compress(content, mtime=0)
+def _divide_text(
+    lines: Iterator[str], dialect: Dialect | None, held_out: NDArray[np.bool_], kept: IO[str], new: IO[str]
+) -> int:
+    """Write each record to one of two files, and to both what stands before; return the number of records."""
+    before: list[str] = []
+    records: Iterator[str] = (line for line in lines if line.strip())
+    if dialect is not None:
+        before = list(islice(lines, dialect.skiprows))
+        records = _records(lines, dialect)
+        before += islice(records, 0 if dialect.names else 1)
+    for out in (kept, new):
+        out.writelines(before)
+    end = "\r\n" if before and before[-1].endswith("\r\n") else "\n"
+    rows = 0
+    for record, is_held in zip_longest(records, held_out):
+        rows += record is not None
+        if record is not None and is_held is not None:
+            (new if is_held else kept).write(record if record.endswith(("\n", "\r")) else record + end)
+    return rows
 
 
-def _parquet(table: pa.Table, rows: NDArray[np.bool_]) -> bytes:
-    sink = io.BytesIO()
-    pq.write_table(table.filter(pa.array(rows)), sink)
-    return sink.getvalue()
+@contextmanager
+def _text_file(path: Path, encoding: str) -> Iterator[IO[str]]:
+    """Open a file to write; compressed without a time stamp, so that equal rows are equal files."""
+    with path.open("wb") as plain:
+        if path.suffix != ".gz":
+            with io.TextIOWrapper(plain, encoding=encoding, newline="") as text:
+                yield text
+            return
+        with (
+            gzip.GzipFile(filename="", mode="wb", fileobj=plain, mtime=0) as packed,
+            io.TextIOWrapper(packed, encoding=encoding, newline="") as text,
+        ):
+            yield text
 
 
-def _records(data: DataFile) -> Iterator[str]:
-    """Yield each CSV record as it stands in the file, blank lines left out, as pandas does."""
-    lines = io.StringIO(data.content.decode("utf-8"), newline="")
-    consumed: list[str] = []
-    previous = csv.field_size_limit(_LONGEST_VALUE)
+def _records(lines: Iterable[str], dialect: Dialect) -> Iterator[str]:
+    """Yield each record as it stands in the file, blank lines left out, as pandas does."""
+    blank = " \t\r\n".replace(dialect.sep, "") if dialect.sep != WHITESPACE else None
+    sep = " " if dialect.sep == WHITESPACE else dialect.sep
+    previous = csv.field_size_limit(LONGEST_VALUE)
+    rest = iter(lines)
     try:
-        for _ in csv.reader(_remember(lines, consumed)):
-            record = "".join(consumed)
-            consumed.clear()
-            if record.strip():
+        for line in rest:
+            record = line
+            if dialect.quotechar in line:
+                consumed: list[str] = []
+                reader = csv.reader(
+                    _remember(chain([line], rest), consumed),
+                    delimiter=sep,
+                    quotechar=dialect.quotechar,
+                    escapechar=dialect.escapechar or None,
+                    skipinitialspace=dialect.skipinitialspace or dialect.sep == WHITESPACE,
+                )
+                next(reader)
+                record = "".join(consumed)
+            if record.strip(blank):
                 yield record
-    except csv.Error as error:
-        raise DataError(
-            f"'{data.path}' is no regular CSV: {error}", hint="mend the line and try again"
-        ) from error
     finally:
         csv.field_size_limit(previous)
 

@@ -22,7 +22,7 @@ class Request:
 
     Attributes:
         folder: the project's new folder; its last part is the project's name.
-        data: a CSV or Parquet file; None takes the starter data of the task.
+        data: a file with a table in it; None takes the starter data of the task.
         positive: the positive label as typed.
         drop: columns to leave out.
         keep: columns to learn from, whatever speaks against them.

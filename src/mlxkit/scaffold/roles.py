@@ -57,7 +57,7 @@ class Column:
     missing: float
     distinct: int
     why: str
-    date_format: str
+    content: Content
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def _column(name: str, content: Content, role: Role, why: str) -> Column:
         missing=content.missing,
         distinct=content.distinct,
         why=" ".join(why.split()),  # a value may hold a line break, and this becomes a comment
-        date_format=content.date_format,
+        content=content,
     )
 
 

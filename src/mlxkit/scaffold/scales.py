@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from pandas.api import types
 
 from mlxkit.scaffold.hold_out import as_times
 
@@ -20,6 +21,9 @@ def as_numbers(column: pd.Series, content: Content) -> NDArray[np.float64] | Non
     if content.kind == "boolean":
         codes = pd.factorize(column, sort=True)[0].astype(float)
         return np.where(codes < 0, np.nan, codes)
+    if content.decimal and not types.is_numeric_dtype(column):
+        digits = column.astype("string").str.replace(rf"[^\d{content.decimal}+-]", "", regex=True)
+        column = digits.str.replace(content.decimal, ".", regex=False)
     values = as_times(column, content.kind, content.date_format)
     if values is None:
         return None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from pandas.api import types
 
 from mlxkit.errors import DataError, UsageError
 from mlxkit.scaffold.kinds import Content, inspect, present, shown
@@ -22,8 +23,9 @@ Label = str | int | float | bool
 
 MOST_INTEGER_CLASSES = 10
 _RARE_CLASS = 20
+_MOST_NAMED = 5
 _USUAL_TARGETS = ("target", "label", "class", "outcome", "y", "response", "churn", "default", "price")
-_USUAL_POSITIVES = ("yes", "true", "1", "y", "t", "positive", "pos")
+_USUAL_POSITIVES = ("yes", "true", "1", "y", "t", "positive", "pos", "+", "on", "ja", "j", "oui", "si", "sí")
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,13 @@ def _check_usable(name: str, content: Content, values: pd.Series, request: Reque
         raise DataError(f"target '{name}' is constant: always {shown(values.iloc[0])}", hint=another)
     if content.kind == "text" and content.distinct == len(values):
         raise DataError(f"target '{name}' holds text that differs in every row", hint=another)
-    if request.task == "regression" and content.kind == "text":
+    if types.is_float_dtype(values.dtype) and not np.isfinite(values.to_numpy(dtype=np.float64)).all():
+        count = int((~np.isfinite(values.to_numpy(dtype=np.float64))).sum())
+        raise DataError(
+            f"target '{name}' is infinite in {count} row{'s' if count > 1 else ''}",
+            hint="remove these rows, or leave the value empty there",
+        )
+    if request.task == "regression" and (content.kind == "text" or content.flags):
         raise DataError(
             f"target '{name}' holds text, and regression needs numbers",
             hint=request.hint(task="classification"),
@@ -144,6 +152,11 @@ def _check_classes(name: str, counts: pd.Series, request: Request) -> None:
 
 def _rare_classes(name: str, counts: pd.Series) -> tuple[str, ...]:
     rare = counts[counts < _RARE_CLASS]
+    if len(rare) > _MOST_NAMED:
+        fewest = shown(_plain(rare.idxmin()))
+        return (
+            f"{len(rare)} classes of '{name}' have fewer than {_RARE_CLASS} rows; {fewest} has {rare.min()}",
+        )
     return tuple(
         f"class {shown(_plain(label))} of '{name}' has {count} rows only" for label, count in rare.items()
     )

@@ -59,7 +59,7 @@ def bind(
         if name in given:
             arguments.append((name, _as_asked(script, given[name], command.bind[name], type_)))
         elif name in command.bind:
-            expression = read(script, command.bind[name], type_)
+            expression = read(script, command.bind[name], type_, command.read.get(name, {}))
             if type_.meaning != "path":
                 variables[name] = script.variable(name, "input")
                 loads.append((variables[name], expression))

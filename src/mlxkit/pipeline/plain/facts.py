@@ -72,7 +72,7 @@ def model_facts(project: Project) -> ModelFacts:
     flavors = read_mlmodel(directory)["flavors"]
     writer = next((name for name in _WRITERS if name in flavors), "pyfunc")
     booster = str(flavors.get(writer, {}).get("model_class", "")).endswith(".Booster")
-    known = [name for path in tables for name in load_table(path).columns if name != project.target]
+    known = [name for path in tables for name in _load(project, path).columns if name != project.target]
     return ModelFacts(
         writer=writer,
         reader="pyfunc" if booster or writer in ("pytorch", "pyfunc") else writer,
@@ -103,9 +103,13 @@ def evaluation_facts(project: Project, stage: Stage) -> EvaluationFacts:
 def labelled_training_rows(project: Project) -> str | None:
     """Return the path of the training rows whose labels the baseline knows; None where they have none."""
     for path in _training_rows(project):
-        if path.exists() and project.target in load_table(path).columns:
+        if path.exists() and project.target in _load(project, path).columns:
             return path.relative_to(project.root).as_posix()
     return None
+
+
+def _load(project: Project, path: Path) -> Any:
+    return load_table(path, read=project.read_options(path.relative_to(project.root).as_posix()))
 
 
 def _need(project: Project, *paths: Path) -> None:
@@ -126,7 +130,7 @@ def _required(path: Path) -> tuple[str, ...]:
 def _positive(project: Project, *tables: Path) -> Any:
     known: set[Any] = set()
     for path in (*tables, *_training_rows(project)):
-        known.update(load_table(path)[project.target].dropna().unique().tolist())
+        known.update(_load(project, path)[project.target].dropna().unique().tolist())
     labels = in_order(known)
     if len(labels) > 2:
         return None

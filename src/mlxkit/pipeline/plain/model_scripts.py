@@ -109,7 +109,7 @@ def _training_table(script: Script, command: Command, bound: Bound) -> str:
     if path is None:
         raise NotPlain("it has no table among its inputs, so its model cannot be described")
     name = next(name for name, other in command.bind.items() if other == path)
-    expression = read_table(script, path, "pandas")
+    expression = read_table(script, path, "pandas", command.read.get(name, {}))
     for variable, loaded in bound.loads:
         if bound.variables.get(name) == variable and loaded == expression:
             return variable
@@ -155,10 +155,12 @@ def evaluate_script(
     make_folders(script, around, [path for name, path in command.out.items() if name != "evaluation"])
     read_model = Call(f"mlflow.{model.reader}.load_model", (python_literal(command.bind["model"]),))
     script.say(read_model, target="model")
-    script.say(read_table(script, command.bind["test"], "pandas"), target="test")
+    script.say(
+        read_table(script, command.bind["test"], "pandas", command.read.get("test", {})), target="test"
+    )
     training = labelled_training_rows(project)
     if training is not None:
-        script.say(read_table(script, training, "pandas"), target="known")
+        script.say(read_table(script, training, "pandas", project.read_options(training)), target="known")
     before, script.body = script.body, []
     _import_for_evaluation(script, project, facts)
     return script, {

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
-from mlxkit.pipeline.formats import TABLE_SUFFIXES, Library, suffix_of
+from mlxkit.pipeline.formats import TABLE_SUFFIXES, Library, Options, suffix_of
 from mlxkit.pipeline.plain.script import Call, NotPlain, Script
 from mlxkit.scaffold.render import python_literal
 
 if TYPE_CHECKING:
     from mlxkit.project.signatures import Type
 
+_AS_IT_IS: Options = MappingProxyType({})
 _LIBRARIES: dict[str, Library] = {"pandas": "pandas", "polars": "polars", "pyarrow": "pyarrow"}
 
 
-def read(script: Script, path: str, type_: Type) -> Call:
-    """Return the expression that reads a file as a parameter's annotation asks for.
+def read(script: Script, path: str, type_: Type, options: Options = _AS_IT_IS) -> Call:
+    """Return the expression that reads a file as a parameter's annotation asks for; `options` of a CSV file.
 
     Raises:
         NotPlain: mlx itself would not know how.
@@ -25,7 +27,7 @@ def read(script: Script, path: str, type_: Type) -> Call:
         return Call("", (script.path(path),))
     suffix = suffix_of(Path(path))
     if type_.meaning in _LIBRARIES:
-        return read_table(script, path, _LIBRARIES[type_.meaning])
+        return read_table(script, path, _LIBRARIES[type_.meaning], options)
     match suffix:
         case ".json":
             return Call(f"{script.module('json')}.loads", (_text(script, path),))
@@ -38,12 +40,12 @@ def read(script: Script, path: str, type_: Type) -> Call:
         case ".pkl" | ".joblib":
             return Call(f"{script.module('joblib')}.load", (python_literal(path),))
         case _ if suffix in TABLE_SUFFIXES:
-            return read_table(script, path, "pandas")
+            return read_table(script, path, "pandas", options)
     raise NotPlain(f"it is unknown how to load '{path}'; annotate the parameter as `Path`")
 
 
-def read_table(script: Script, path: str, library: Library) -> Call:
-    """Return the expression that reads a table.
+def read_table(script: Script, path: str, library: Library, options: Options = _AS_IT_IS) -> Call:
+    """Return the expression that reads a table; `options` are arguments of `pandas.read_csv`.
 
     Raises:
         NotPlain: the suffix is none of a table.
@@ -54,14 +56,18 @@ def read_table(script: Script, path: str, library: Library) -> Call:
     if library == "pyarrow" and suffix == ".parquet":
         return Call(f"{script.module('pyarrow.parquet')}.read_table", (python_literal(path),))
     if library == "pyarrow":
-        frame = _pandas(script, path, suffix)
+        frame = _pandas(script, path, suffix, options)
         return Call(f"{script.module('pyarrow')}.Table.from_pandas", (str(frame), "preserve_index=False"))
     if library == "polars":
+        if options:
+            return Call(
+                f"{script.module('polars')}.from_pandas", (str(_pandas(script, path, suffix, options)),)
+            )
         return _polars(script, path, suffix)
-    return _pandas(script, path, suffix)
+    return _pandas(script, path, suffix, options)
 
 
-def _pandas(script: Script, path: str, suffix: str) -> Call:
+def _pandas(script: Script, path: str, suffix: str, options: Options) -> Call:
     pd, name = script.module("pandas"), python_literal(path)
     match suffix.removesuffix(".gz"):
         case ".parquet":
@@ -71,9 +77,17 @@ def _pandas(script: Script, path: str, suffix: str) -> Call:
         case ".json":
             return Call(f"{pd}.read_json", (name, "dtype=False", "convert_dates=False"))
         case ".tsv":
-            return Call(f"{pd}.read_csv", (name, 'sep="\\t"', "low_memory=False"))
+            return Call(f"{pd}.read_csv", (name, *_arguments({"sep": "\t", **options}), "low_memory=False"))
         case _:
-            return Call(f"{pd}.read_csv", (name, "low_memory=False"))
+            return Call(f"{pd}.read_csv", (name, *_arguments(options), "low_memory=False"))
+
+
+def _arguments(options: Options) -> list[str]:
+    return [f"{name}={_literal(value)}" for name, value in options.items()]
+
+
+def _literal(value: Any) -> str:
+    return f"[{', '.join(map(python_literal, value))}]" if isinstance(value, list) else python_literal(value)
 
 
 def _polars(script: Script, path: str, suffix: str) -> Call:
