@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
+INSTALLED_DOCS := $(VENV)/.installed-docs
 
 .DEFAULT_GOAL := help
 
@@ -37,12 +38,28 @@ check: $(INSTALLED_DEV) ## run the pre-commit hooks, the type checker and the im
 reference: $(INSTALLED_DEV) ## write the generated pages of docs/ anew
 	$(BIN)/python scripts/write_reference.py
 
+.PHONY: docs
+docs: $(INSTALLED_DOCS) ## build the documentation in site/; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+.PHONY: docs-serve
+docs-serve: $(INSTALLED_DOCS) ## serve the documentation on http://127.0.0.1:8000 while you write it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve --dev-addr 127.0.0.1:8000
+
+.PHONY: sessions
+sessions: $(INSTALLED_DOCS) ## run every command that the documentation shows, and write what it printed
+	$(BIN)/python scripts/write_sessions.py $(ARGS)
+
+.PHONY: pictures
+pictures: $(INSTALLED_DOCS) ## draw the README's pictures from a real terminal
+	$(BIN)/python scripts/write_pictures.py
+
 .PHONY: constraints
 constraints: ## renew constraints.txt from the newest versions that resolve together
 	rm -rf build/constraints
 	$(PYTHON) -m venv build/constraints/venv
 	build/constraints/venv/bin/python -m pip install --quiet --upgrade pip
-	build/constraints/venv/bin/python -m pip install --quiet --editable . --group dev --group torch
+	build/constraints/venv/bin/python -m pip install --quiet --editable . --group dev --group docs --group torch
 	sed -n '/^#/p' constraints.txt > build/constraints/new.txt
 	build/constraints/venv/bin/python -m pip freeze --all --exclude mlxkit --exclude setuptools \
 	  | sed 's/+cpu$$//' | grep -v '^nvidia-\|^cuda-\|^triton=' \
@@ -54,7 +71,7 @@ constraints: ## renew constraints.txt from the newest versions that resolve toge
 .PHONY: clean
 clean: ## remove the environment, the demo, caches and build output
 	examples/demo.sh --remove
-	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist site .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamp holds the folder's path. A half-made environment has none and a moved one holds another: both start afresh,
@@ -76,4 +93,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 $(INSTALLED_DEV): $(INSTALLED)
 	$(PIP) install --constraint constraints.txt --group dev
+	@touch $@
+
+$(INSTALLED_DOCS): $(INSTALLED_DEV)
+	$(PIP) install --constraint constraints.txt --group docs
 	@touch $@

@@ -108,8 +108,8 @@ def need() -> Callable[[str], None]:
         if importlib.util.find_spec(library) is None:
             if IN_CI:
                 pytest.fail(f"CI must test with '{library}', which is not installed")
-            how = "run `make torch`" if library == "torch" else "run `make setup`"
-            pytest.skip(f"'{library}' is not installed: {how}")
+            target = {"torch": "torch", "mkdocs": "docs", "pyte": "docs"}.get(library, "setup")
+            pytest.skip(f"'{library}' is not installed: run `make {target}`")
 
     return check
 
