@@ -242,7 +242,7 @@ def test_every_output_but_the_model_and_the_report_is_the_same_file(tabular: Lef
         }
 
     assert others(tabular.after) == others(tabular.before)
-    assert {Path(name).suffix for name in others(tabular.after)} == {".parquet", ".png"}
+    assert {Path(name).suffix for name in others(tabular.after)} == {".json", ".parquet", ".png"}
 
 
 def test_dvc_then_finds_nothing_to_do(tabular: Left) -> None:
@@ -276,7 +276,7 @@ print(json.dumps({
     found = json.loads(tabular.good("python", "-W", "ignore", "-c", script).out)
     assert found["experiment"] == tabular.root.name
     assert found["status"] == "FINISHED"
-    assert {"split.test_share": "0.2", "model.max_iter": "200"}.items() <= found["params"].items()
+    assert {"split.test_share": "0.2", "model.seed": "0"}.items() <= found["params"].items()
     metrics = dict(tabular.metrics[1])
     baseline = metrics.pop("baseline")
     named = {**metrics, **{f"baseline.{name}": value for name, value in baseline.items()}}
@@ -306,7 +306,7 @@ def test_the_project_passes_its_own_checks(tabular: Left) -> None:
 
 def test_nothing_mentions_mlx_any_more(tabular: Left) -> None:
     found = call(tabular.root, "git", "grep", "-nwE", "--untracked", "mlx|mlxkit", "--", ".", ":!dvc.lock")
-    assert found.out == ".gitignore:11:/.mlx/\n"
+    assert found.out == ".gitignore:12:/.mlx/\n"
     assert tabular.document["left"] == []
 
 

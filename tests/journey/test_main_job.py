@@ -330,7 +330,7 @@ print(json.dumps({{
     assert record["metrics"]["baseline.roc_auc"] == 0.5
     assert "seconds/train" in record["metrics"]
     assert record["inputs"]["raw"] == record["raw"]
-    assert set(record["inputs"]) == {"raw", "train"}
+    assert set(record["inputs"]) == {"choice", "raw", "train"}
     assert record["artifacts"] == ["dvc.lock", "mlx.yaml", "params.yaml"]
     assert record["models"] == 1
     assert record["signature"] is True

@@ -144,7 +144,7 @@ def _settle(params: Path) -> None:
     text = params.read_text(encoding="utf-8")
     for old, new in (
         ("candidates: [linear, trees]", "candidates: [trees]"),
-        ("max_iter: 200", "max_iter: 100"),
+        ("max_iter: 300", "max_iter: 100"),
     ):
         assert text.count(old) == 1, f"{params} holds {old!r} {text.count(old)} times"
         text = text.replace(old, new)

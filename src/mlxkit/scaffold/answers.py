@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlxkit.scaffold.roles import Column
     from mlxkit.scaffold.target import Label
 
+_MANY_ROWS = 2000
 _MOST_CURVES = 50
 _MOST_CURVED_ROWS = 200_000
 _SKEWED = 1.0
@@ -147,14 +148,15 @@ def first_choice(rows: int, *, by_time: bool, may_log_target: bool) -> ChoicePar
 def first_model(task: Task, rows: int, *, classes: int, numbers: int) -> ModelParams:
     """Choose the first parameters of the models.
 
-    A tree for each class and round is what many classes cost. Curves through many numbers would make a table
-    of thousands of columns, and are no gain over trees where rows are plenty.
+    A tree for each class and round is what many classes cost. Small trees suit numbers, which many small
+    steps approach; classes gain from larger ones once rows are plenty. Curves through many numbers would make
+    a table of thousands of columns, and are no gain over trees where rows are plenty.
     """
-    many_classes = task == "classification" and classes > 2
+    is_classes = task == "classification"
     return ModelParams(
         learning_rate=0.1,
-        max_iter=100 if many_classes else 200,
-        max_leaf_nodes=15 if rows < 2000 else 31,
+        max_iter=300 if not is_classes else 200 if classes == 2 else 100,
+        max_leaf_nodes=31 if is_classes and rows >= _MANY_ROWS else 15,
         knots=4 if numbers <= _MOST_CURVES and rows <= _MOST_CURVED_ROWS else 0,
     )
 
