@@ -92,7 +92,8 @@ def test_a_run_reports_what_it_did(journey: Journey) -> None:
     document = journey["run"].json
     assert journey["run"].code == 0
     assert list(document) == [
-        "run_id", "git_commit", "dirty", "environment", "stages", "metrics", "seconds", "saved_seconds",
+        "run_id", "git_commit", "dirty", "environment", "stages", "metrics", "intervals", "champion", "report",
+        "seconds", "saved_seconds",
     ]  # fmt: skip
     assert [stage["name"] for stage in document["stages"]] == STAGES
     assert {stage["status"] for stage in document["stages"]} == {"ran"}
@@ -331,6 +332,7 @@ print(json.dumps({{
     assert "seconds/train" in record["metrics"]
     assert record["inputs"]["raw"] == record["raw"]
     assert set(record["inputs"]) == {"choice", "raw", "train"}
-    assert record["artifacts"] == ["dvc.lock", "mlx.yaml", "params.yaml"]
+    reports = ["evaluation.html", "evaluation.json", "evaluation.md"]
+    assert record["artifacts"] == ["dvc.lock", *reports, "mlx.yaml", "params.yaml"]
     assert record["models"] == 1
     assert record["signature"] is True
