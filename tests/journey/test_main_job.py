@@ -92,8 +92,8 @@ def test_a_run_reports_what_it_did(journey: Journey) -> None:
     document = journey["run"].json
     assert journey["run"].code == 0
     assert list(document) == [
-        "run_id", "git_commit", "dirty", "environment", "stages", "metrics", "intervals", "champion", "report",
-        "seconds", "saved_seconds",
+        "run_id", "git_commit", "dirty", "environment", "stages", "metrics", "intervals", "champion",
+        "report", "seconds", "saved_seconds",
     ]  # fmt: skip
     assert [stage["name"] for stage in document["stages"]] == STAGES
     assert {stage["status"] for stage in document["stages"]} == {"ran"}
