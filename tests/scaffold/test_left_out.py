@@ -221,6 +221,27 @@ def test_personal_data_is_left_out(tmp_dir: TmpDir, case: str) -> None:
     assert found == (None if expected is None else f"personal data: {expected}")
 
 
+def test_the_key_is_rather_not_personal(tmp_dir: TmpDir) -> None:
+    columns = {"mail": [f"a{n}@example.org" for n in NUMBERS], "number": [f"K{n}" for n in NUMBERS], "x": C}
+    roles = roles_of(tmp_dir, {**columns, "y": LABELS})
+    assert [(c.role, c.why) for c in roles.columns[:2]] == [
+        ("dropped", "personal data: e-mail addresses"),
+        ("key", "an identifier: no value twice"),
+    ]
+    del columns["number"]
+    assert roles_of(tmp_dir, {**columns, "y": LABELS}).warnings == (
+        "key 'mail' holds personal data: e-mail addresses",
+    )
+
+
+def test_a_date_that_most_rows_lack_does_not_split_them(tmp_dir: TmpDir) -> None:
+    visited = pd.Series(DAYS).where(RANDOM.random(ROWS) < 0.7)
+    roles = roles_of(tmp_dir, {"x": C, "visited": visited, "y": LABELS})
+    missing = f"{100 * visited.isna().mean():.0f} % of rows"
+    assert roles.warnings == (f"rows are not split by time: 'visited' is missing in {missing}",)
+    assert roles.columns[1].role == "feature"
+
+
 def test_dates_are_no_personal_data() -> None:
     from mlxkit.scaffold.kinds import inspect
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from mlxkit.errors import DataError
 from mlxkit.scaffold.hold_out import as_times, problem_with_time
+from mlxkit.scaffold.personal import personal_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 ROW_NUMBER = re.compile(r"Unnamed: \d+|index|__index_level_\d+__|row_?(number|num|nr|id)?", re.IGNORECASE)
 KEY_WORDS = frozenset({"id", "ids", "uuid", "guid", "key", "identifier"})
 _NUMBERING_WORDS = KEY_WORDS | {"number", "no", "nr", "code", "ref", "reference"}
+_MOST_WITHOUT_TIME = 0.2
 BIRTH = re.compile(r"birth|\bdob\b|born", re.IGNORECASE)  # a date about the row, not the time of the event
 
 
@@ -48,6 +50,9 @@ def assign_time(
         names = ", ".join(f"'{name}'" for name in dates)
         return (f"several columns hold dates ({names}); name one after --time to split the rows by it",)
     for name in dates:
+        if contents[name].missing > _MOST_WITHOUT_TIME:
+            share = f"{100 * contents[name].missing:.0f} % of rows"
+            return (f"rows are not split by time: '{name}' is missing in {share}",)
         problem = problem_with_time(_times(frame, name, contents), labels)
         if problem is not None:
             return (f"rows are not split by time: '{name}' {problem}",)
@@ -76,11 +81,15 @@ def assign_key(
         for name in contents
         if name not in assigned and _is_identifier(name, frame[name], contents[name])
     ]
-    identifiers.sort(key=lambda name: not named_like(name, KEY_WORDS))
-    for place, name in enumerate(identifiers):
-        assigned[name] = (
-            ("dropped", "another identifier") if place else ("key", "an identifier: no value twice")
-        )
+    personal = {name: personal_data(name, frame[name], contents[name]) for name in identifiers}
+    identifiers.sort(key=lambda name: (personal[name] is not None, not named_like(name, KEY_WORDS)))
+    for name in identifiers[1:]:
+        what = personal[name]
+        assigned[name] = ("dropped", "another identifier" if what is None else f"personal data: {what}")
+    for name in identifiers[:1]:
+        assigned[name] = ("key", "an identifier: no value twice")
+        if (what := personal[name]) is not None:
+            return (f"key '{name}' holds personal data: {what}",)
     return ()
 
 
