@@ -102,6 +102,13 @@ def test_a_file_missing_in_an_output_folder_comes_back(ran: SmallProject) -> Non
     assert_up_to_date(ran)
 
 
+def test_a_file_where_a_folder_is_to_be_makes_way(ran: SmallProject) -> None:
+    ran.remove("build/joined", "build/clean.json")
+    ran.write({"build/joined": "edited", "build/clean.json": {"a folder": "edited"}})
+    assert by_status(ran.run()) == statuses(clean="restored", join="restored")
+    assert_up_to_date(ran)
+
+
 def test_a_parameter_set_back_brings_the_old_result_back(ran: SmallProject) -> None:
     ran.write(SHIFT)
     assert by_status(ran.run()) == statuses(left="ran", join="ran")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 
 class Restorer:
@@ -40,6 +40,8 @@ class Restorer:
             lacking, lambda: self._repo.fetch(targets=[stage.addressing]), source=source
         ):
             return False
+        if not stage.is_data_source:
+            _make_way(stage.outs)
         stage.checkout(force=True)
         if any(out.workspace_status() for out in stage.outs):
             return False
@@ -182,6 +184,14 @@ def _damaged(out: Any) -> Iterator[str]:
                 yield oid
     except (FileNotFoundError, ObjectFormatError):
         return
+
+
+def _make_way(outs: Iterable[Any]) -> None:
+    """Remove a file where a folder is to be, and the reverse: DVC fails on either."""
+    for out in outs:
+        path = Path(out.fs_path)
+        if out.exists and path.is_dir() != out.hash_info.isdir:
+            out.remove()
 
 
 def _unlink_broken(path: Path) -> None:
