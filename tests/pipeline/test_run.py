@@ -363,6 +363,9 @@ def test_the_answer_is_a_table_or_a_document(small: SmallProject, mlx: Any, ligh
         "environment",
         "stages",
         "metrics",
+        "intervals",
+        "champion",
+        "report",
         "seconds",
         "saved_seconds",
     ]
