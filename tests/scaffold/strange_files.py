@@ -160,7 +160,9 @@ def currency_and_units(folder: Path) -> Path:
 
 @strange
 def a_target_in_dollars(folder: Path) -> Path:
-    rows = [f'"${amount:,.2f}",{city},{amount / 7:.1f}' for amount, city in zip(AMOUNTS, CITIES, strict=True)]
+    rows = [
+        f'"${amount:,.2f}",{city},{amount % 97:.1f}' for amount, city in zip(AMOUNTS, CITIES, strict=True)
+    ]
     return file(folder, "export.csv", text(["price,city,size", *rows]))
 
 
@@ -246,7 +248,9 @@ def row_labels_without_a_place_in_the_header(folder: Path) -> Path:
 
 @strange
 def years_as_names(folder: Path) -> Path:
-    rows = [f"{amount},{amount + 1},{amount + 2},{left}" for amount, left in zip(AMOUNTS, LEFT, strict=True)]
+    rows = [
+        f"{amount},{amount % 83},{amount % 89},{left}" for amount, left in zip(AMOUNTS, LEFT, strict=True)
+    ]
     return file(folder, "export.csv", text(["2021,2022,2023,left", *rows]))
 
 

@@ -320,7 +320,9 @@ def test_every_file_is_in_one_of_the_tables() -> None:
     assert {*UNDERSTOOD, *REFUSED, "a file without rights"} == set(FILES)
 
 
-@pytest.mark.parametrize("name", UNDERSTOOD)
+@pytest.mark.parametrize(
+    "name", [name for name in UNDERSTOOD if name != "a file without rights" or os.getuid() == 0]
+)
 def test_understood(tmp_dir: TmpDir, mlx: Mlx, name: str) -> None:
     answer = init(mlx, tmp_dir, name, "--json")
     assert answer.code == 0, answer.out
@@ -419,7 +421,7 @@ def test_the_project_does_its_work(
     answer = mlx("init", project, "--data", path, "--target", TARGETS.get(name, "left"), "--json")
     os.chdir(project)
     loaded = load(Path.cwd())
-    for stage in ("prepare", "features", "train", "evaluate", "figures"):
+    for stage in ("prepare", "features", "choose", "train", "evaluate", "figures"):
         execute(command_of(loaded, loaded.stages[stage]), loaded.root)
     assert json.loads(Path("reports/metrics.json").read_text())
     predicted = importlib.import_module(f"{loaded.package}.models.predict_model")

@@ -27,7 +27,8 @@ def register(app: typer.Typer) -> None:
         session: Session,
         name: Annotated[str, typer.Argument(help="Folder and name of the new project.")],
         data: Annotated[
-            Path | None, typer.Option(help="CSV, Excel, Parquet or JSON file; else starter data.")
+            Path | None,
+            typer.Option(readable=False, help="CSV, Excel, Parquet or JSON file; else starter data."),
         ] = None,
         target: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column to predict.")] = None,
         task: Annotated[str | None, typer.Option(help="classification or regression; else inferred.")] = None,
