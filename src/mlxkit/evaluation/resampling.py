@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,11 +128,14 @@ def weight_blocks(rows: int, count: int, seed: int) -> Iterator[Floats]:
         yield np.ascontiguousarray(counts.T, dtype=np.float64)
 
 
-class _Tally:
-    passes = 1
+class _Tally(Protocol):
+    """The sums that metrics need, over rows that are weighted; `passes` is how often it goes over them."""
+
+    passes: int
 
     def values(self, weights: Floats) -> dict[str, Floats]:
-        raise NotImplementedError
+        """Return each metric on each resample; `weights` has the shape (rows, resamples)."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +147,7 @@ class _Ranked:
 
 
 @dataclass(eq=False)
-class _ClassificationTally(_Tally):
+class _ClassificationTally:
     scorer: ClassificationScorer
     metrics: Sequence[str]
     passes: int = field(init=False)
@@ -222,7 +225,7 @@ class _ClassificationTally(_Tally):
 
 
 @dataclass(eq=False)
-class _RegressionTally(_Tally):
+class _RegressionTally:
     scorer: RegressionScorer
     metrics: Sequence[str]
     passes: int = 3

@@ -10,7 +10,7 @@ from mlxkit.report.html import Html, tag
 from mlxkit.report.words import NONE, count, number, of_hundred, percent, rows
 
 if TYPE_CHECKING:
-    from mlxkit.evaluation.facts import ClassificationFacts, Evaluation, Threshold, Thresholds
+    from mlxkit.evaluation.facts import ClassificationFacts, Curve, Evaluation, Threshold, Thresholds
 
 
 def classification_sections(found: Evaluation) -> list[Section]:
@@ -111,95 +111,103 @@ def _threshold(row: Threshold, total: int, *, with_cost: bool) -> tuple[str, ...
 
 
 def _scores(found: Evaluation, facts: ClassificationFacts) -> Section:
-    figures = []
     binary = found.positive is not None
     default = facts.thresholds.at_default if facts.thresholds is not None else None
     share = {c.label: c.rows / found.labelled for c in facts.classes}
-    for line in facts.roc:
-        positives = round(share.get(line.label, 0.0) * found.labelled)
-        negatives = found.labelled - positives
-        point = None
-        if default is not None and negatives:
-            point = ((default.flagged - default.hits) / negatives, default.recall)
-        figures.append(
-            Figure(
-                "ROC" if binary else f"ROC, {line.label} against the rest",
-                curve(
-                    line,
-                    x="share of the others that is flagged",
-                    y="share that is found",
-                    label=f"ROC curve of {line.label}, area {number(line.area)}",
-                    guess=[(0, 0), (1, 1)],
-                    point=point,
-                ),
-                f"Area {number(line.area)}; a guess is on the dashed line, 0.5.",
-            )
-        )
-    for line in facts.precision_recall if binary else ():
-        base = share.get(line.label, 0.0)
-        point = None
-        if default is not None and default.precision is not None:
-            point = (default.recall, default.precision)
-        figures.append(
-            Figure(
-                "Precision and recall",
-                curve(
-                    line,
-                    x="recall: share that is found",
-                    y="precision",
-                    label=f"precision and recall of {line.label}, area {number(line.area)}",
-                    guess=[(0, base), (1, base)],
-                    point=point,
-                ),
-                f"Area {number(line.area)}; a guess has the share of {line.label}, {number(base)}.",
-            )
-        )
-    if facts.calibration:
-        what = f"that are {found.positive}" if binary else "that are right"
-        figures.append(
-            Figure(
-                "Calibration" if binary else "Calibration of the predicted class",
-                calibration(
-                    facts.calibration,
-                    x="predicted probability",
-                    y=f"share {what}",
-                    label="calibration: "
-                    + ", ".join(
-                        f"{number(b.predicted)} said, {number(b.observed.value)} happened"
-                        for b in facts.calibration
-                    ),
-                ),
-                "On the dashed line, what it says is what happens.",
-            )
-        )
-    table = Table(
-        ("Says", "Happens", "95 % interval", "Rows"),
-        tuple(
-            (
-                of_hundred(b.predicted),
-                of_hundred(b.observed.value),
-                ""
-                if b.observed.lower is None or b.observed.upper is None
-                else f"{of_hundred(b.observed.lower)} to {of_hundred(b.observed.upper)}",
-                count(b.rows),
-            )
-            for b in facts.calibration
+    figures = [
+        *(_roc(found, line, share.get(line.label, 0.0), default) for line in facts.roc),
+        *(
+            _precision_recall(line, share.get(line.label, 0.0), default)
+            for line in facts.precision_recall
+            if binary
         ),
-        "Calibration, of 100, by tenth of the rows",
-        frozenset({0, 1, 3}),
-        folded=True,
-    )
+        *([_calibration(found, facts)] if facts.calibration else []),
+    ]
     blocks: list[Block] = [Figures(tuple(figures))]
+    if binary and figures and default is not None:
+        blocks.append(Note("Dot on a curve: flagging from 0.5 on.", of_chart=True))
     said = "How well it ranks, and whether its probabilities can be taken at their word."
     if facts.calibration_error is not None:
-        blocks.append(table)
+        blocks.append(_calibration_table(facts))
         said += (
             f" On average what happens is {number(100 * facts.calibration_error)} of 100 away from "
             "what it says."
         )
-    if binary and figures and default is not None:
-        blocks.insert(1, Note("Dot on a curve: flagging from 0.5 on.", of_chart=True))
     return Section("scores", "What are its probabilities worth?", said, tuple(blocks))
+
+
+def _roc(found: Evaluation, line: Curve, share: float, default: Threshold | None) -> Figure:
+    """Draw how much of a class is found, against how much of the rest is flagged with it."""
+    negatives = found.labelled - round(share * found.labelled)
+    point = None
+    if default is not None and negatives:
+        point = ((default.flagged - default.hits) / negatives, default.recall)
+    return Figure(
+        "ROC" if found.positive is not None else f"ROC, {line.label} against the rest",
+        curve(
+            line,
+            x="share of the others that is flagged",
+            y="share that is found",
+            label=f"ROC curve of {line.label}, area {number(line.area)}",
+            guess=[(0, 0), (1, 1)],
+            point=point,
+        ),
+        f"Area {number(line.area)}; a guess is on the dashed line, 0.5.",
+    )
+
+
+def _precision_recall(line: Curve, share: float, default: Threshold | None) -> Figure:
+    point = None
+    if default is not None and default.precision is not None:
+        point = (default.recall, default.precision)
+    return Figure(
+        "Precision and recall",
+        curve(
+            line,
+            x="recall: share that is found",
+            y="precision",
+            label=f"precision and recall of {line.label}, area {number(line.area)}",
+            guess=[(0, share), (1, share)],
+            point=point,
+        ),
+        f"Area {number(line.area)}; a guess has the share of {line.label}, {number(share)}.",
+    )
+
+
+def _calibration(found: Evaluation, facts: ClassificationFacts) -> Figure:
+    bins = (f"{number(b.predicted)} said, {number(b.observed.value)} happened" for b in facts.calibration)
+    what = "that are right" if found.positive is None else f"that are {found.positive}"
+    return Figure(
+        "Calibration of the predicted class" if found.positive is None else "Calibration",
+        calibration(
+            facts.calibration,
+            x="predicted probability",
+            y=f"share {what}",
+            label="calibration: " + ", ".join(bins),
+        ),
+        "On the dashed line, what it says is what happens.",
+    )
+
+
+def _calibration_table(facts: ClassificationFacts) -> Table:
+    lines = tuple(
+        (
+            of_hundred(b.predicted),
+            of_hundred(b.observed.value),
+            ""
+            if b.observed.lower is None or b.observed.upper is None
+            else f"{of_hundred(b.observed.lower)} to {of_hundred(b.observed.upper)}",
+            count(b.rows),
+        )
+        for b in facts.calibration
+    )
+    return Table(
+        ("Says", "Happens", "95 % interval", "Rows"),
+        lines,
+        "Calibration, of 100, by tenth of the rows",
+        frozenset({0, 1, 3}),
+        folded=True,
+    )
 
 
 def _classes(facts: ClassificationFacts) -> Section:
