@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mlxkit.cli.results import metric_lines
+from mlxkit.cli.results import _difference, metric_lines
 from mlxkit.evaluation.facts import (
     ChampionFacts,
     ChampionMetric,
@@ -227,7 +227,16 @@ def test_everything_fits_sixty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     found = metric_lines(Output(), result)
     assert max(map(len, found)) <= 60
-    assert found[2] == "median_absolute_error   1235  \N{PLUS-MINUS SIGN}1e+02      1235  -1.2e+02*"
+    assert found[2] == "median_absolute_error   1235  \N{PLUS-MINUS SIGN}100      1235  -120*"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(-112.8, "-110"), (0.0123, "+0.012"), (99.9, "+100"), (123456.0, "+1.2e+05"), (0.0, "+0")],
+)
+def test_a_difference_has_no_exponent_while_it_is_short(value: float, text: str) -> None:
+    found = {"difference": value, "interval": None}
+    assert _difference(found).rstrip() == text
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,8 @@ def _interval(pair: Sequence[float] | None, *, wide: bool) -> str:
     if pair is None:
         return ""
     if wide:
-        return f"{pair[0]:.3g} to {pair[1]:.3g}"
-    return f"\N{PLUS-MINUS SIGN}{(pair[1] - pair[0]) / 2:.2g}"
+        return f"{_short(pair[0], 3)} to {_short(pair[1], 3)}"
+    return f"\N{PLUS-MINUS SIGN}{_short((pair[1] - pair[0]) / 2, 2)}"
 
 
 def _difference(found: Mapping[str, Any] | None) -> str:
@@ -58,7 +58,13 @@ def _difference(found: Mapping[str, Any] | None) -> str:
         return ""
     pair = found["interval"]
     certain = pair is not None and (pair[0] > 0 or pair[1] < 0)
-    return f"{found['difference']:+.2g}{'*' if certain else ' '}"
+    return f"{_short(found['difference'], 2, sign='+')}{'*' if certain else ' '}"
+
+
+def _short(value: float, digits: int, *, sign: str = "") -> str:
+    """Write a number with so many significant digits, without an exponent unless it is long."""
+    text = f"{value:{sign}.{digits}g}"
+    return f"{float(text):{sign}.0f}" if "e+" in text and abs(value) < 1e5 else text
 
 
 def _champion(champion: Mapping[str, Any]) -> list[str]:
