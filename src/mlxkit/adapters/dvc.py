@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters import dvc_answers
 from mlxkit.adapters.dvc_errors import translated
-from mlxkit.adapters.dvc_files import StageFiles, drop_half_written
+from mlxkit.adapters.dvc_files import StageFiles, backdate, drop_half_written
 from mlxkit.adapters.dvc_locks import Locks
 from mlxkit.adapters.dvc_restore import Restorer
 from mlxkit.errors import ToolError, is_full_disk
@@ -118,6 +118,17 @@ class Dvc:
 
         with self._changing():
             return self._files.save(self._files.stage(stage_name), unless=is_another)
+
+    def commit_as(
+        self, stage_name: str, cmd: str, read: Mapping[str, str | None], params: Mapping[str, Any]
+    ) -> None:
+        """Save what a stage made elsewhere, from a command, inputs and parameters that may be others by now.
+
+        `read` holds the hash of each input, `params` the values of each group in params.yaml, as they were.
+        """
+        with self._changing():
+            stage = self._files.stage(stage_name)
+            self._files.save(stage, before=lambda saved: backdate(saved, cmd, read, params))
 
     def claim(self, stage_name: str) -> bool:
         """Keep other DVC commands from writing what a stage reads and makes, until `release_claims`.

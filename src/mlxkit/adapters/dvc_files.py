@@ -74,10 +74,17 @@ class StageFiles:
                 raise unknown_hash(self._root, file, item.fs_path, item.hash_name)
         return stage
 
-    def save(self, stage: Any, *, unless: Callable[[Any], str | None] = lambda stage: None) -> str | None:
+    def save(
+        self,
+        stage: Any,
+        *,
+        unless: Callable[[Any], str | None] = lambda stage: None,
+        before: Callable[[Any], None] = lambda stage: None,
+    ) -> str | None:
         """Save what a stage read and made: in the cache, the run cache, and dvc.lock or its `.dvc` file.
 
         `unless` may object, once DVC has looked at all of it: then nothing is saved, and its reason returned.
+        `before` may correct what is about to be saved.
         """
         from dvc.dvcfile import SingleStageFile
         from dvc.stage import PipelineStage
@@ -86,6 +93,7 @@ class StageFiles:
         reason = unless(stage)
         if reason is not None:
             return reason
+        before(stage)
         self._repo.stage_cache.save(stage)
         if isinstance(stage, PipelineStage):
             stage.commit()
@@ -133,6 +141,31 @@ class StageFiles:
                 copy.write_bytes(file.read_bytes())
             kind(self._repo, os.fspath(copy), **options).dump(stage)
             write_atomically(file, copy.read_bytes())
+
+
+def backdate(stage: Any, cmd: str, read: Mapping[str, str | None], params: Mapping[str, Any]) -> None:
+    """Let a stage that DVC has looked at say that it was made from what was there when it began.
+
+    Args:
+        stage: DVC's object.
+        cmd: its command then.
+        read: path -> hash of its inputs then.
+        params: group -> values in params.yaml then.
+    """
+    from dvc.dependency import ParamsDependency
+    from dvc_data.hashfile.hash_info import HashInfo
+    from dvc_data.hashfile.meta import Meta
+
+    stage.cmd = cmd
+    for dep in stage.deps:
+        if isinstance(dep, ParamsDependency):
+            then = {key: params[key] for key in dep.params if key in params}
+            values: Any = {**dep.hash_info.value, **then}
+            dep.hash_info = HashInfo(dep.hash_info.name, values)
+            continue
+        known = read.get(dep.def_path)
+        if known is not None and dep.hash_info and dep.hash_info.value != known:
+            dep.hash_info, dep.meta = HashInfo("md5", known), Meta(isdir=known.endswith(".dir"))
 
 
 def drop_half_written(cache: Path, outputs: Collection[Path], since: float) -> None:

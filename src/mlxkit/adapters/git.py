@@ -179,6 +179,12 @@ def tracked(root: Path, paths: Sequence[str]) -> list[str]:
     return [path for path in (listing or "").split("\0") if path]
 
 
+def files(root: Path) -> list[str] | None:
+    """Return the files below a folder that git tracks or would, relative to it; None without a repository."""
+    listing = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ".")
+    return None if listing is None else [path for path in listing.split("\0") if path]
+
+
 def is_installed() -> bool:
     """Whether the git command can be run at all."""
     try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters import mlflow_runs, mlflow_store
 from mlxkit.adapters.mlflow_logged_model import log_model
+from mlxkit.adapters.mlflow_moved import ARTIFACTS
 from mlxkit.adapters.mlflow_store import Store, connect, talking
 from mlxkit.adapters.mlflow_tracking import (
     COMPLETES,
@@ -18,7 +19,7 @@ from mlxkit.adapters.mlflow_tracking import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from mlflow import MlflowClient
 
@@ -65,14 +66,39 @@ def _runs(client: MlflowClient) -> list[Any]:
 
 def _carry(ours: MlflowClient, run: Any, target: Store, experiment_id: str) -> str:
     """Carry one run; it completes the run that it names, where the target has that one."""
-    from mlflow.entities import Metric, Param, RunTag
-
     theirs = connect(target)
     run_id = _begin(theirs, run, target, experiment_id)
-    params = [Param(key, value) for key, value in run.data.params.items()]
-    tags = [RunTag(key, value) for key, value in _own_tags(run).items()]
-    theirs.log_batch(run_id, params=params, tags=tags, synchronous=True)
-    of_model = _carry_models(ours, run, target, run_id)
+    _log(theirs, run_id, params=run.data.params, tags=_own_tags(run))
+    _log_history(ours, run, theirs, run_id, of_model=_carry_models(ours, run, target, run_id))
+    if run.inputs.dataset_inputs:
+        theirs.log_inputs(run_id, datasets=run.inputs.dataset_inputs)
+    _log_artifacts(ours, run, theirs, run_id)
+    theirs.set_terminated(run_id, run.info.status, run.info.end_time)
+    return run_id
+
+
+def _log(theirs: MlflowClient, run_id: str, *, params: Mapping[str, str], tags: Mapping[str, str]) -> None:
+    from mlflow.entities import Param, RunTag
+
+    theirs.log_batch(
+        run_id,
+        params=[Param(key, value) for key, value in params.items()],
+        tags=[RunTag(key, value) for key, value in tags.items()],
+        synchronous=True,
+    )
+
+
+def _log_history(
+    ours: MlflowClient,
+    run: Any,
+    theirs: MlflowClient,
+    run_id: str,
+    *,
+    of_model: Mapping[tuple[Any, ...], str],
+) -> None:
+    """Log all values of a run; `of_model` tells to which model one belongs."""
+    from mlflow.entities import Metric
+
     metrics = [
         Metric(entry.key, entry.value, entry.timestamp, entry.step, model_id=of_model.get(_identity(entry)))
         for key in run.data.metrics
@@ -80,13 +106,35 @@ def _carry(ours: MlflowClient, run: Any, target: Store, experiment_id: str) -> s
     ]
     for start in range(0, len(metrics), _BATCH):
         theirs.log_batch(run_id, metrics=metrics[start : start + _BATCH], synchronous=True)
-    if run.inputs.dataset_inputs:
-        theirs.log_inputs(run_id, datasets=run.inputs.dataset_inputs)
+
+
+def _log_artifacts(ours: MlflowClient, run: Any, theirs: MlflowClient, run_id: str) -> None:
     with tempfile.TemporaryDirectory(prefix="mlx-carry-") as folder:
         if ours.list_artifacts(run.info.run_id):
             theirs.log_artifacts(run_id, ours.download_artifacts(run.info.run_id, "", folder))
-    theirs.set_terminated(run_id, run.info.status, run.info.end_time)
-    return run_id
+
+
+def merge(source: Store, target: Store, run_id: str) -> None:
+    """Add what stands in `source`, where a training logged elsewhere, to a run of `target`.
+
+    What that has already is not added again, so it may be done twice.
+    """
+    with talking(target, "record what the training logged in MLflow"):
+        ours, theirs = connect(source), connect(target)
+        for run in _runs(ours):
+            known = theirs.get_run(run_id).data.params
+            tags = run.data.tags.items()
+            own = {key: value for key, value in tags if not key.startswith(("mlflow.", "mlx."))}
+            _log(
+                theirs, run_id, params={k: v for k, v in run.data.params.items() if k not in known}, tags=own
+            )
+            _log_history(ours, run, theirs, run_id, of_model={})
+            if run.inputs.dataset_inputs:
+                theirs.log_inputs(run_id, datasets=run.inputs.dataset_inputs)
+            # The paths in that store are those of the machine that it was made on.
+            for folder in source.root.glob(f"{ARTIFACTS}/*/{run.info.run_id}/artifacts"):
+                if any(folder.iterdir()):
+                    theirs.log_artifacts(run_id, str(folder))
 
 
 def _carried_before(theirs: MlflowClient, run: Any, experiment_id: str) -> str | None:

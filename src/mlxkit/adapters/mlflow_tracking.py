@@ -30,10 +30,11 @@ ENVIRONMENT = "mlx.environment"
 RESTORED_FROM = "mlx.restored_from"
 COMPLETES = "mlx.completes"
 MODEL = "mlx.model"
+TARGET, LOCAL = "mlx.target", "local"
 SECONDS, MEMORY = "seconds/", "max_memory_mb/"
 
 _PID, _HOST, _STARTED, _NAMESPACE = "mlx.pid", "mlx.host", "mlx.process", "mlx.pid_namespace"
-_MAX_PARAM, _MAX_TAG = 6000, 8000
+_MAX_PARAM, _MAX_TAG, _BATCH = 6000, 8000, 1000
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def open_run(
 ) -> str:
     """Create a run of status RUNNING that belongs to `owner`, by default this process, and return its id.
 
+    One whose tags name another machine belongs to no process here.
     `params` holds the groups of params.yaml; nested keys are joined by dots, here and in `metrics`, which are
     known before the run begins. Texts that are too long for MLflow are cut.
     """
@@ -89,7 +91,8 @@ def open_run(
 
         client = connect(store)
         experiment_id = mlflow_store.experiment_id(client, store, experiment)
-        run = client.create_run(experiment_id, tags={**_standard_tags(owner), **_tags(tags)}, run_name=name)
+        standard = _standard_tags(None if tags.get(TARGET, LOCAL) != LOCAL else owner or this_process())
+        run = client.create_run(experiment_id, tags={**standard, **_tags(tags)}, run_name=name)
         run_id = str(run.info.run_id)
         client.log_batch(run_id, params=[Param(key, value) for key, value in flat.items()], synchronous=True)
         if metrics:
@@ -134,6 +137,20 @@ def log_metrics(store: Store, run_id: str, metrics: Mapping[str, Any]) -> None:
     """Add metrics to a run."""
     with talking(store, f"record metrics of the run '{run_id}' in MLflow"):
         _log_metrics(connect(store), run_id, _numbers(metrics), None)
+
+
+def log_values(store: Store, run_id: str, values: Sequence[tuple[str, float | None, int, int]]) -> None:
+    """Add values that were logged elsewhere: key, value (None for NaN), milliseconds since the epoch, step.
+
+    What the run has already is not added again.
+    """
+    from mlflow.entities import Metric
+
+    entries = [Metric(key, math.nan if value is None else value, at, step) for key, value, at, step in values]
+    with talking(store, f"record values of the run '{run_id}' in MLflow"):
+        client = connect(store)
+        for start in range(0, len(entries), _BATCH):
+            client.log_batch(run_id, metrics=entries[start : start + _BATCH], synchronous=True)
 
 
 def log_artifacts(store: Store, run_id: str, paths: Sequence[Path]) -> None:
@@ -197,12 +214,12 @@ def _dataset(dataset: DatasetInput) -> Any:
     )
 
 
-def _standard_tags(owner: Process | None) -> dict[str, str]:
-    process = owner or this_process()
+def _standard_tags(process: Process | None) -> dict[str, str]:
+    tags = {"mlflow.user": user_name(), "mlflow.source.name": "mlx run", "mlflow.source.type": "LOCAL"}
+    if process is None:
+        return tags
     return {
-        "mlflow.user": user_name(),
-        "mlflow.source.name": "mlx run",
-        "mlflow.source.type": "LOCAL",
+        **tags,
         _HOST: process.host,
         _PID: str(process.pid),
         _STARTED: process.started,

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
     from mlxkit.evaluation.facts import Evaluation
 
+RUN_ID = "MLX_RUN_ID"
+"""Variable with the run that a model names as its own, where another one stands for it meanwhile."""
+
 
 def execute_job(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Execute a stage for a worker; a failure that mlx can explain comes back as plain values."""
@@ -84,7 +87,7 @@ def execute(command: Command, root: Path) -> None:
     if command.cmd is not None:
         _run_shell(command.cmd, root)
         return
-    # MLflow removes the variable once the user's code logs something, and so joins the run.
+    # MLflow removes its variable once the user's code logs something, and so joins the run.
     run_id = os.environ.get("MLFLOW_RUN_ID")
     if run_id is not None and command.kind == "train":
         from mlxkit.adapters import mlflow_live
@@ -98,7 +101,8 @@ def execute(command: Command, root: Path) -> None:
         results, evaluation = _call(command, params), None
     for name, value in results.items():
         if command.kind == "train" and name == model_output(command.out):
-            save_trained_model(command, value, command.out[name], root, run_id=run_id)
+            named = os.environ.get(RUN_ID, run_id)
+            save_trained_model(command, value, command.out[name], root, run_id=named, logged_to=run_id)
         else:
             save(value, Path(command.out[name]))
     if evaluation is not None:

@@ -10,6 +10,7 @@ from mlxkit.adapters import git, mlflow_moved
 from mlxkit.adapters.dvc_locks import claims_are_cut
 from mlxkit.errors import Interrupted, MlxError, of_the_machine
 from mlxkit.pipeline import dvc_yaml
+from mlxkit.pipeline.away import Away
 from mlxkit.pipeline.durations import keep_durations, saved_seconds
 from mlxkit.pipeline.events import (
     Events,
@@ -34,6 +35,7 @@ from mlxkit.pipeline.stage_job import job_of
 from mlxkit.pipeline.staleness import StageState, Staleness
 from mlxkit.pipeline.stop import stop
 from mlxkit.project.environments import choose
+from mlxkit.targets.several import Several
 from mlxkit.targets.workers import Workers
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ class Execution:
     ) -> None:
         """Make a plan. Stages run on `target`, and what is recorded of them by `recording`."""
         self._project, self._options, self._events = project, options, events
-        self._target, self._recording = target, recording
+        self._here, self._recording = target, recording
         self._staleness = Staleness(project, lambda: self.dvc)
         dvc_yaml.write(project, dvc_yaml.render(self._staleness.definitions))
         self._restore = Restore(project, self._staleness, lambda: self.dvc, events)
@@ -65,6 +67,8 @@ class Execution:
         self._git = git.state(project.root, ignore=project.metric_files)
         self._environment = choose(project, options.environment, branch=self._git.branch).environment
         self._recorder = Recorder(project, self._environment, self._git, recording)
+        self._away = Away(project, options, self._staleness, self._recorder, events)
+        self._target = Several(target, self._away.target)
         self._reporting = Reporting(project, target, self._recorder, events)
         self._results: dict[str, StageResult] = {}
         self._running: dict[str, tuple[Running, Begun]] = {}
@@ -111,6 +115,7 @@ class Execution:
                 [result.name for result in self._results.values() if result.status == "ran"]
             )
         run_id, metrics = self._record()
+        self._away.close()
         reported = self._reporting.finish(evaluated=bool(metrics))
         self._staleness.save()
         saved = saved_seconds(self._project.state_dir, self._results.values())
@@ -143,10 +148,8 @@ class Execution:
         if train is not None and train.name in stale:
             # Rather than after hours of work on what the train stage reads.
             mlflow_moved.refuse_place(self._recorder.store)
-        if any(self._project.stages[name].cmd is None for name in stale) and isinstance(
-            self._target, Workers
-        ):
-            self._target.warm_up()
+        if any(self._project.stages[name].cmd is None for name in stale) and isinstance(self._here, Workers):
+            self._here.warm_up()
         if any(stage is not None and stage.name in stale for stage in (train, evaluate)):
             self._recorder.prepare()
 
@@ -219,12 +222,16 @@ class Execution:
     def _execute(self, name: str, state: StageState) -> None:
         stage = self._project.stages[name]
         self._attempts[name] = self._attempts.get(name, 0) + 1
-        begun = Begun(state, self._staleness.dependency_hashes(name))
-        if stage.kind == "train":
-            self._recorder.open(begun.hashes, self._staleness)
-            self._opening[name] = begun
-        else:
+        begun = self._away.begin(stage, state)
+        if stage.kind != "train":
             self._start(stage, begun, {})
+            return
+        sent = self._away.record(stage)
+        if sent is not None and sent.record is not None:
+            self._recorder.resume(sent.record)
+        else:
+            self._recorder.open(begun.hashes, self._staleness, target=begun.target)
+        self._opening[name] = begun
 
     def _start_opened(self) -> None:
         """Start the training, once its run is open or cannot be."""
@@ -236,12 +243,13 @@ class Execution:
             self._opening.clear()
 
     def _start(self, stage: Stage, begun: Begun, env: Mapping[str, str]) -> None:
-        if stage.cmd:
+        if stage.cmd and begun.target is None:
             from mlxkit.pipeline.execute import remove_outputs
 
             remove_outputs(self._project.root / path for path in stage.outputs.values())
         self._reporting.started(stage)
-        job = job_of(self._project, stage, env)
+        here = begun.target is None
+        job = job_of(self._project, stage, env) if here else self._away.job(stage, begun, env)
         self._events(StageStarted(stage.name, begun.state.reasons, job.log, self._attempts[stage.name]))
         self._running[stage.name] = (self._target.start(job), begun)
 
@@ -252,6 +260,8 @@ class Execution:
         if not self._running:
             return
         under_way = [running for running, _ in self._running.values()]
+        for running in under_way:
+            self._away.listen(running)
         names = {id(running): name for name, (running, _) in self._running.items()}
         for running, outcome in self._target.wait(under_way, seconds=_TICK_SECONDS):
             name = names[id(running)]
@@ -274,6 +284,9 @@ class Execution:
         """Keep what a stage made, or try again, or end it as failed."""
         stage, job = self._project.stages[name], running.job
         error, attempt = self._settlement.failure(stage, job, outcome), self._attempts[name]
+        sent = self._away.record(stage)
+        if error is not None:
+            self._away.give_up(stage)
         if (
             error is not None
             and attempt <= stage.retries
@@ -281,7 +294,10 @@ class Execution:
         ):
             self._events(Warned(f"{name} failed, trying again ({attempt} of {stage.retries}): {error}"))
             return self._execute(name, begun.state)
-        if error is None:
+        if error is None and sent is not None:
+            error = self._settlement.commit_as(sent)
+            self._away.settle(stage, outcome)
+        elif error is None:
             error = self._settlement.commit(name, begun.hashes)
         if error is None and stage.kind == "train":
             self._recorder.log_model(self._staleness)

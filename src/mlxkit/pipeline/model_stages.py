@@ -24,10 +24,13 @@ TRAINING_ROWS_FILE = "training_rows.json"
 _PROFILED_PREDICTIONS = 10_000
 
 
-def save_trained_model(command: Command, model: object, path: str, root: Path, *, run_id: str | None) -> None:
+def save_trained_model(
+    command: Command, model: object, path: str, root: Path, *, run_id: str | None, logged_to: str | None
+) -> None:
     """Store the model with its signature, reference profile and training rows, and name the run beside it.
 
-    `run_id` is the MLflow run that mlx opened for this training, None without one.
+    `run_id` is the MLflow run that mlx opened for this training, None without one; `logged_to` is the one that
+    this process logs to, which stands for it on another machine.
 
     Raises:
         StageFailed: the object is no model, or the stage has no table of training rows.
@@ -58,10 +61,10 @@ def save_trained_model(command: Command, model: object, path: str, root: Path, *
         code_paths=[root / "src" / command.package] if command.package else (),
         extra_files={PROFILE_FILE: profile.to_json(), TRAINING_ROWS_FILE: seen.to_json()},
     )
-    if run_id is not None:
+    if logged_to is not None:
         # A store that is away by now does not make a training fail; whoever closes the run says it.
         with suppress(ToolError):
-            drop_autologged_models(mlflow_store.resolve(root), run_id)
+            drop_autologged_models(mlflow_store.resolve(root), logged_to)
     record = {"run_id": run_id or f"unrecorded-{uuid.uuid4().hex}"}
     Path(f"{path}.run.json").write_text(json.dumps(record) + "\n", encoding="utf-8")
 

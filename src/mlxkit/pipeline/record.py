@@ -17,6 +17,7 @@ from mlxkit.adapters.process import this_process
 from mlxkit.errors import MlxError, ToolError
 from mlxkit.pipeline.evaluation_report import report_files
 from mlxkit.pipeline.lockfile import LOCK_FILE
+from mlxkit.pipeline.record_facts import TARGET, tags_of_machine
 from mlxkit.pipeline.record_steps import Steps
 from mlxkit.project.environments import sharing_store, tracking_uri
 from mlxkit.project.files import write_atomically
@@ -49,6 +50,8 @@ class Recorder:
         self._opening: Mapping[str, Any] | None = None
         self._texts: Mapping[str, str] | None = None
         """The project's files and uncommitted changes when the training began: people go on editing."""
+        self._told: list[Sequence[Any]] = []
+        self._machine: dict[str, str] = {}
         self._away: ToolError | None = None
         """Why the store is not used any more in this run."""
         self.run_id: str | None = None
@@ -73,13 +76,21 @@ class Recorder:
             self._prepared = True
             self._ask("prepare", {})
 
-    def open(self, hashes: Mapping[str, str | None], staleness: Staleness) -> None:
-        """Begin to create the run of a training; `hashes` are those of everything that it reads."""
+    def open(
+        self, hashes: Mapping[str, str | None], staleness: Staleness, *, target: str | None = None
+    ) -> None:
+        """Begin to create the run of a training; `hashes` are those of everything that it reads.
+
+        `target` names the machine that it runs on, if not this one: then no process here owns the run.
+        """
         if self.run_id is None:
             self.prepare()
             with suppress(OSError):  # a run that is killed from here on must be closed by the next one
                 self._marker.unlink(missing_ok=True)
             self._opening = self._facts(hashes, staleness)
+            if target is not None:
+                tags = {**self._opening["tags"], TARGET: target}
+                self._opening = {**self._opening, "tags": tags}
             self._ask("open", self._opening)
             self._texts = self._texts_now()
 
@@ -101,6 +112,38 @@ class Recorder:
         store = mlflow_store.resolve(Path(request["store_root"]), request["tracking"])
         variables = {"MLFLOW_TRACKING_URI": store.uri, "MLFLOW_EXPERIMENT_NAME": self._project.name}
         return {**variables, **({"MLFLOW_RUN_ID": self.run_id} if self.run_id else {})}
+
+    def saved(self) -> dict[str, Any]:
+        """Return what another process needs to complete the record of a run that is open."""
+        return {
+            "run_id": self.run_id,
+            "opening": self._opening,
+            "texts": self._texts,
+            "away": self._away is not None,
+        }
+
+    def resume(self, saved: Mapping[str, Any]) -> None:
+        """Go on with the record of a run that another process opened."""
+        self.prepare()
+        self.run_id, self._opening, self._texts = saved["run_id"], saved["opening"], saved["texts"]
+        if saved["away"]:
+            self._away = ToolError("MLflow did not answer when the training began", hint="run `mlx doctor`")
+
+    def tell(self, values: Sequence[Sequence[Any]]) -> None:
+        """Record values that a training logs elsewhere while it does: key, value, milliseconds, step each.
+
+        Values that are lost on the way are told again by `merge`.
+        """
+        self._told += values
+        if self._told and self.run_id is not None and self._away is None and not self._steps.waits("live"):
+            self._ask("live", {"run_id": self.run_id, "values": self._told})
+            self._told = []
+
+    def merge(self, logged: Path, machine: Mapping[str, Any]) -> None:
+        """Begin to record what a training logged elsewhere, from the store in a folder, and where it ran."""
+        self._machine = tags_of_machine(machine)
+        if self.run_id is not None and logged.is_dir():
+            self._ask("merge", {"run_id": self.run_id, "logged": str(logged)})
 
     def log_model(self, staleness: Staleness) -> None:
         """Begin to log the model that was trained and committed, beside the next stage."""
@@ -187,6 +230,7 @@ class Recorder:
                 for r in results.values()
                 if r.status == "ran"
             },
+            "machine": self._machine,
             "status": "FINISHED" if trained else "KILLED" if _interrupted(error) else "FAILED",
         }
 

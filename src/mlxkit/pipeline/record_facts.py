@@ -13,6 +13,7 @@ from mlxkit.pipeline.metrics_file import read_metrics
 from mlxkit.project.flow import producers
 from mlxkit.project.models import CONFIG_FILE
 from mlxkit.project.params import read_params
+from mlxkit.targets.box.machine import library_versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     from mlxkit.pipeline.lockfile import Locked
     from mlxkit.project.models import Environment, Project
 
-_LIBRARIES = ("mlxkit", "dvc", "mlflow", "numpy", "pandas", "scikit-learn", "xgboost", "lightgbm", "torch")
-
 _MOST_FINDINGS = 50
+TARGET = "mlx.target"
+"""Tag of a run: name of the machine that it was trained on."""
 
 
 def params_of(
@@ -88,10 +89,10 @@ def tags_of(project: Project, environment: Environment, state: GitState) -> dict
         "mlx.dirty": str(state.dirty).lower(),
         "mlx.changed_files": ", ".join(state.changed[:50]),
         "mlx.environment": environment.name,
-        "mlx.target": "local",
+        TARGET: "local",
         "mlx.python": platform.python_version(),
         "mlx.platform": platform.platform(),
-        "mlx.versions": json.dumps(_versions(), sort_keys=True),
+        "mlx.versions": json.dumps(library_versions(), sort_keys=True),
         "mlx.config_digest": hashlib.sha256((project.root / CONFIG_FILE).read_bytes()).hexdigest(),
         "mlx.command": " ".join(["mlx", *sys.argv[1:]]),
     }
@@ -129,13 +130,17 @@ def datasets_of(
     return datasets
 
 
-def _versions() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    versions = {}
-    for library in _LIBRARIES:
-        try:
-            versions[library] = version(library)
-        except PackageNotFoundError:
-            continue
-    return versions
+def tags_of_machine(machine: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tags of a run that was trained on another machine, from what that said of itself."""
+    cards = machine.get("gpus") or []
+    found = {
+        TARGET: machine.get("target"),
+        "mlx.job": machine.get("job"),
+        "mlx.train_host": machine.get("host"),
+        "mlx.platform": machine.get("system"),
+        "mlx.python": machine.get("python"),
+        "mlx.versions": json.dumps(machine["versions"], sort_keys=True) if machine.get("versions") else None,
+        "mlx.gpu": ", ".join(card["name"] for card in cards),
+        "mlx.gpu_driver": cards[0]["driver"] if cards else None,
+    }
+    return {key: value for key, value in found.items() if value}

@@ -39,6 +39,8 @@ def record(request: Mapping[str, Any]) -> dict[str, Any]:
         "champion": _champion,
         "attach": _attach,
         "keep": _keep,
+        "live": _live,
+        "merge": _merge,
     }
     try:
         store = mlflow_store.resolve(Path(request["store_root"]), request["tracking"])
@@ -91,7 +93,10 @@ def _close(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
             status=request["status"],
             metrics=request["metrics"],
             artifacts=[*map(Path, [*request["artifacts"], *request["reports"]]), *texts],
-            tags={MODEL_HASH: request["model_hash"]} if request.get("model_hash") else {},
+            tags={
+                **request.get("machine", {}),
+                **({MODEL_HASH: request["model_hash"]} if request.get("model_hash") else {}),
+            },
             stages={name: StageUse(**use) for name, use in request["stages"].items()},
             model_id=request.get("model_id"),
         )
@@ -139,6 +144,18 @@ def _champion(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
 def _attach(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
     """Add the report to a run that is complete."""
     mlflow_tracking.log_artifacts(store, request["run_id"], [Path(path) for path in request["reports"]])
+    return {}
+
+
+def _live(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Add values that a training logs on another machine, while it does."""
+    mlflow_tracking.log_values(store, request["run_id"], request["values"])
+    return {}
+
+
+def _merge(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Add everything that a training logged on another machine, from the store that it logged to."""
+    mlflow_copy.merge(mlflow_store.resolve(Path(request["logged"])), store, request["run_id"])
     return {}
 
 

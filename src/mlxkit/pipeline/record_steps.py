@@ -40,6 +40,11 @@ class Steps:
         """Whether a step has ended."""
         return action in self._answers
 
+    def waits(self, action: str) -> bool:
+        """Whether a step is under way, or waits behind others."""
+        running = self._running is not None and self._running[0] == action
+        return running or any(name == action for name, _ in self._waiting)
+
     def answer(self, action: str) -> dict[str, Any]:
         """Return what a step answered, waiting for its end.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mlxkit.adapters import git
 from mlxkit.errors import UsageError
 from mlxkit.pipeline import dvc_yaml, warm
+from mlxkit.pipeline.away import target_of
 from mlxkit.pipeline.events import Events, ignore
 from mlxkit.pipeline.execution import Execution
 from mlxkit.pipeline.graph import select
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
     from mlxkit.project.models import Project
     from mlxkit.targets.base import Target
-
-LOCAL = "local"
-"""Name of this machine as a target."""
 
 
 def run(root: Path, options: Options, events: Events = ignore, *, target: Target | None = None) -> RunResult:
@@ -82,17 +80,6 @@ def _refuse(project: Project, options: Options) -> None:
     """Refuse, before anything is written, an unknown stage, environment or target, and an output in git."""
     selected = select(project.stages, options.stages)
     choose(project, options.environment)
-    _refuse_remote_targets(project, options, selected)
-    dvc_yaml.refuse_outputs_in_git(project, selected)
-
-
-def _refuse_remote_targets(project: Project, options: Options, selected: list[str]) -> None:
-    """Refuse what this version cannot do, rather than train on the wrong machine."""
-    named = set(options.stages) or {s.name for s in project.stages.values() if s.kind == "train"}
     for name in selected:
-        wanted = options.on if options.on is not None and name in named else project.stages[name].on
-        if wanted not in (None, LOCAL):
-            raise UsageError(
-                f"stage '{name}' is to run on '{wanted}', and this version runs stages on this machine only",
-                hint=f"run `mlx run {name} --on {LOCAL}`",
-            )
+        target_of(project, project.stages[name], options.on, options.stages)
+    dvc_yaml.refuse_outputs_in_git(project, selected)

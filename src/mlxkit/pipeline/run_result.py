@@ -21,6 +21,7 @@ class Options:
         stages: run what these need and no more; empty means everything.
         settings: `group.key=value` to write into params.yaml first.
         on: target for the named stages, else for the train stage; `local` is this machine.
+        job: name of a job on another machine whose outputs are wanted; then `stages` names its stage alone.
         jobs: how many stages may run at the same time, at least 1.
         verbose: the output of the stages is shown as it comes, so that no error needs to repeat it.
     """
@@ -33,6 +34,7 @@ class Options:
     environment: str | None = None
     on: str | None = None
     verbose: bool = False
+    job: str | None = None
 
     def forces(self, stage: str) -> bool:
         """Whether a stage is to run even when it is fresh: of those needed, only the named ones."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mlxkit.adapters.dvc import Dvc
+    from mlxkit.pipeline.jobs import JobRecord
     from mlxkit.pipeline.staleness import StageState, Staleness
     from mlxkit.project.models import Project, Stage
     from mlxkit.targets.base import Job, Outcome
@@ -19,10 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Begun:
-    """Why a stage began, and the hashes at that moment of all that decides its result."""
+    """Why a stage began, and the hashes at that moment of all that decides its result.
+
+    `target` names the machine that it runs on, None for this one.
+    """
 
     state: StageState
     hashes: Mapping[str, str | None]
+    target: str | None = None
 
 
 class Settlement:
@@ -48,6 +53,15 @@ class Settlement:
         except MlxError as error:
             return error
         return changed_while_running(name, changed) if changed is not None else None
+
+    def commit_as(self, job: JobRecord) -> MlxError | None:
+        """Keep what a stage made elsewhere, as made from what it was sent with; returns why that failed."""
+        try:
+            self._dvc().commit_as(job.stage, job.cmd, job.hashes, job.params)
+            self._staleness.reload()
+        except MlxError as error:
+            return error
+        return None
 
     def changed(self, name: str, before: Mapping[str, str | None]) -> str | None:
         """Return what of all that decides a stage's result is not as it was when the stage began."""

@@ -232,5 +232,9 @@ def _target(name: str, value: Value) -> RemoteTarget:
         name,
         ssh=data["ssh"].text,
         path=_text(data, "path") or "~/mlx",
+        python=_text(data, "python"),
         gpus=data["gpus"].data if "gpus" in data else 0,
+        env={key: item.text for key, item in _entries(data.get("env")).items()},
+        setup=_text(data, "setup"),
+        requirements=_text(data, "requirements"),
     )

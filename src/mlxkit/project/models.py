@@ -128,12 +128,25 @@ class Environment:
 
 @dataclass(frozen=True)
 class RemoteTarget:
-    """A machine reached over SSH. `path` is the folder for mlx there."""
+    """A machine reached over SSH.
+
+    Attributes:
+        path: folder for mlx there.
+        python: version of the environment's interpreter, such as `3.11`; None for the one here.
+        gpus: how many a stage gets for itself.
+        env: variables for everything that mlx does there.
+        setup: lines of shell before anything else.
+        requirements: file with what the environment has; None for what is installed here.
+    """
 
     name: str
     ssh: str
     path: str = "~/mlx"
+    python: str | None = None
     gpus: int = 0
+    env: Mapping[str, str] = field(default_factory=dict)
+    setup: str | None = None
+    requirements: str | None = None
 
 
 @dataclass(frozen=True)

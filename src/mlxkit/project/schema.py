@@ -154,7 +154,13 @@ TARGET = Shape(
     {
         "ssh": Key(Text(), "Host, as `ssh` knows it.", required=True),
         "path": Key(Text(), "Folder for mlx on that machine. Default `~/mlx`."),
-        "gpus": Key(Number(0, 64, whole=True), "GPUs that a stage needs there. Default 0."),
+        "python": Key(Text(r"3\.\d+", "3.11"), "Version of Python there. Default: the one here."),
+        "gpus": Key(Number(0, 64, whole=True), "GPUs that a stage has there for itself. Default 0."),
+        "env": Key(MapOf(Text(), VARIABLE), "Variables for everything that runs there."),
+        "setup": Key(Text(), "Shell commands to begin with, such as `module load cuda`."),
+        "requirements": Key(
+            Text(), "File with the packages to install there. Default: the versions that are installed here."
+        ),
     },
 )
 

@@ -11,6 +11,33 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Parcel:
+    """What a job needs on a machine that has nothing of the project, and what it brings home.
+
+    Attributes:
+        target: name of the machine.
+        job: name of a job that is there already, and is only to be listened to; None for a new one.
+        files: code and settings to be sent; all paths are relative to the project's root.
+        code: path -> md5 of those that must arrive as they were.
+        reads: path -> hash of data, as DVC counts it.
+        writes: paths of its outputs.
+        cache: folder in which DVC keeps objects by md5.
+        requirements: the text of a requirements file, for the job's environment.
+        env: variables that are not to be stored there.
+    """
+
+    target: str
+    job: str | None
+    files: Sequence[str]
+    code: Mapping[str, str]
+    reads: Mapping[str, str]
+    writes: Sequence[str]
+    cache: Path
+    requirements: str
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Job:
     """A function to call in a process of its own, or a shell command to run.
 
@@ -23,6 +50,7 @@ class Job:
         fresh: whether the process must import everything anew, because `env` must be seen at import.
         log: file that takes the process's output.
         timeout: seconds until the process and its children are ended.
+        parcel: what has to travel where the job runs elsewhere; None for one that can run here only.
     """
 
     name: str
@@ -34,6 +62,7 @@ class Job:
     patient: bool = False
     fresh: bool = False
     timeout: float | None = None
+    parcel: Parcel | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +74,7 @@ class Outcome:
         signal: number of that signal.
         result: what the called function returned; None when it did not get so far.
         max_memory: largest resident set of the process, bytes.
+        machine: what is known of another machine that it ran on.
     """
 
     exit_code: int | None
@@ -53,6 +83,7 @@ class Outcome:
     seconds: float
     max_memory: int
     result: Any = None
+    machine: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def succeeded(self) -> bool:

@@ -1,0 +1,109 @@
+"""`python -m mlxkit.targets.box VERB ROOT [JOB]`: a request on standard input, answers as lines of JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlxkit.targets.box import machine, objects
+from mlxkit.targets.box.cancel import cancel
+from mlxkit.targets.box.follow import Teller
+from mlxkit.targets.box.places import Places, Refused
+from mlxkit.targets.box.supervise import Supervisor, start
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SUPERVISOR = ("supervise", "run")
+
+
+def main(verb: str, root: str, *names: str) -> int:
+    """Do one thing; returns 0, or 3 where the answer is a refusal."""
+    places = Places(Path(os.path.expanduser(root)))  # noqa: PTH111 - of `~user`, too
+    if verb in _SUPERVISOR:
+        supervisor = Supervisor(places, places.job(names[0]))
+        supervisor.prepare_and_run() if verb == "supervise" else supervisor.run()
+        return 0
+    try:
+        places.root.mkdir(parents=True, exist_ok=True)
+        request = json.load(sys.stdin)
+        os.environ.update(request.get("env", {}))
+        _answer(verb, places, request)
+    except Refused as error:
+        _emit({"error": {"message": error.message, "hint": error.hint}})
+        return 3
+    except OSError as error:
+        _emit({"error": {"message": f"the box says: {error}", "hint": ""}})
+        return 3
+    return 0
+
+
+def _answer(verb: str, places: Places, request: Mapping[str, Any]) -> None:
+    if verb in ("submit", "follow"):
+        job = places.job(request["job"])
+        if verb == "submit" and job.read("job") is None:
+            job.write("job", request["spec"])
+        if job.read("job") is None:
+            raise Refused(f"the box knows no job '{job.id}'")
+        if verb == "submit":
+            start(places, job)
+        _emit({"work": str(job.work), "rsync": shutil.which("rsync") is not None})
+        Teller(job, request.get("since", {}), _emit).until_it_ends()
+        return
+    verbs = {
+        "probe": machine.probe,
+        "prepare": objects.prepare,
+        "take-over": objects.take_over,
+        "status": _status,
+        "cancel": _cancel,
+        "forget": _forget,
+    }
+    _emit(verbs[verb](places, request))
+
+
+def _status(places: Places, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Say of jobs where they are: those that are asked for, else all."""
+    wanted = request.get("jobs")
+    jobs = places.jobs() if wanted is None else [places.job(name) for name in wanted]
+    return {
+        "jobs": {
+            job.id: {
+                "known": job.read("job") is not None,
+                "state": job.read("state"),
+                "end": job.read("end"),
+                "supervised": job.is_supervised(),
+                "boot": machine.boot(),
+            }
+            for job in jobs
+        }
+    }
+
+
+def _cancel(places: Places, request: Mapping[str, Any]) -> dict[str, Any]:
+    return {"killed": cancel(places.job(request["job"]), now=request.get("now", False))}
+
+
+def _forget(places: Places, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Remove the folder of a job that has ended."""
+    job = places.job(request["job"])
+    if job.is_supervised():
+        raise Refused(f"the job '{job.id}' still runs", hint=f"run `mlx jobs cancel {job.id}`")
+    if job.folder.exists():
+        objects.forget(job)
+    return {}
+
+
+def _emit(answer: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(*sys.argv[1:]))
+    except BrokenPipeError:  # nobody listens any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

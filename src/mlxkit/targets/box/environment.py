@@ -1,0 +1,126 @@
+"""The virtual environment of a job: built once for each list of requirements, and used again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from mlxkit.targets.box.machine import uv
+from mlxkit.targets.box.places import Refused, locked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from mlxkit.targets.box.places import Places
+
+_DONE = "mlx-complete"
+_TORCH = ("torch", "torchvision", "torchaudio")
+
+
+def interpreter(places: Places, wanted: Mapping[str, Any], log: Path, tell: Callable[[str], None]) -> Path:
+    """Return the Python of an environment that has the requirements, building it where there is none.
+
+    Args:
+        places: the box's folder.
+        wanted: `python`, a version such as `3.11`, and `requirements`, the text of a requirements file.
+        log: file that takes what is said meanwhile.
+        tell: called with what is being done.
+
+    Raises:
+        Refused: there is no such Python, or the requirements cannot be installed.
+    """
+    place = places.environments / _key(wanted)
+    python = place / "bin" / "python"
+    if (place / _DONE).exists():
+        return python
+    tell("waiting for its environment")
+    with locked(place.with_suffix(".lock")):
+        if not (place / _DONE).exists():
+            tell("building its environment")
+            shutil.rmtree(place, ignore_errors=True)
+            _build(place, wanted, log)
+            (place / _DONE).touch()
+    return python
+
+
+def is_built(places: Places, wanted: Mapping[str, Any]) -> bool:
+    """Whether an environment with these requirements is there."""
+    return (places.environments / _key(wanted) / _DONE).exists()
+
+
+def _key(wanted: Mapping[str, Any]) -> str:
+    machine = f"{platform.system()} {platform.machine()}"
+    return hashlib.sha256(repr((wanted["python"], wanted["requirements"], machine)).encode()).hexdigest()[:20]
+
+
+def _build(place: Path, wanted: Mapping[str, Any], log: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    requirements = place.with_suffix(".txt")
+    requirements.write_text(wanted["requirements"], encoding="utf-8")
+    tool = uv()
+    steps = _with_uv(tool, place, wanted, requirements) if tool else _with_pip(place, wanted, requirements)
+    with log.open("ab") as said:
+        for step in steps:
+            done = subprocess.run(step, stdin=subprocess.DEVNULL, stdout=said, stderr=said, check=False)
+            if done.returncode != 0:
+                shutil.rmtree(place, ignore_errors=True)
+                raise Refused(
+                    "the environment cannot be built on the box",
+                    hint="name a file with what fits it by `requirements:` below the target in mlx.yaml",
+                )
+
+
+def _with_uv(tool: str, place: Path, wanted: Mapping[str, Any], requirements: Path) -> list[list[str]]:
+    # Of PyTorch there is a build for each version of CUDA: uv looks at the driver.
+    backend = ["--torch-backend", "auto"] if _names_torch(wanted["requirements"]) else []
+    python = str(place / "bin" / "python")
+    return [
+        [tool, "venv", "--no-project", "--quiet", "--python", wanted["python"], str(place)],
+        [tool, "pip", "install", "--python", python, *backend, "--requirement", str(requirements)],
+    ]
+
+
+def _with_pip(place: Path, wanted: Mapping[str, Any], requirements: Path) -> list[list[str]]:
+    python = str(place / "bin" / "python")
+    quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
+    return [
+        [_python(wanted["python"]), "-m", "venv", str(place)],
+        [python, "-m", "pip", "install", *quiet, "--requirement", str(requirements)],
+    ]
+
+
+def _python(version: str) -> str:
+    """Find an interpreter of a version.
+
+    Raises:
+        Refused: there is none, and no uv that could get one.
+    """
+    found = shutil.which(f"python{version}")
+    if found is None and platform.python_version().startswith(f"{version}."):
+        # `sys.executable` may itself be in an environment, which another one can be made from.
+        found = sys.executable
+    if found is None:
+        raise Refused(
+            f"there is no Python {version} on the box",
+            hint=f"install uv there, or set `python:` below the target in mlx.yaml; it has "
+            f"{platform.python_version()}",
+        )
+    return found
+
+
+def _names_torch(requirements: str) -> bool:
+    pattern = rf"^\s*({'|'.join(_TORCH)})\b(?!-)"
+    return re.search(pattern, requirements, re.IGNORECASE | re.MULTILINE) is not None
+
+
+def variables(python: Path) -> dict[str, str]:
+    """Return the variables of a process in an environment, that of the interpreter."""
+    path = os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)])
+    return {**os.environ, "PATH": path, "VIRTUAL_ENV": str(python.parent.parent)}

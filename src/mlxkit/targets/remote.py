@@ -1,0 +1,312 @@
+"""Jobs on another machine, reached over SSH; they go on there whether anybody listens or not.
+
+A job is carried by a thread: it sends what the job needs, listens to it, finds the line again when that
+breaks, and brings home what the job made.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import queue
+import re
+import secrets
+import shutil
+import sys
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlxkit.adapters.rsync import Copier
+from mlxkit.adapters.ssh import LineBroken
+from mlxkit.errors import MlxError, StageFailed, ToolError, of_the_machine
+from mlxkit.targets.base import Job, Outcome, Parcel, Running
+from mlxkit.targets.box.objects import hash_of
+from mlxkit.targets.box.places import TRACKING
+from mlxkit.targets.line import Line
+from mlxkit.targets.parcel import lay_ready, sources
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mlxkit.project.models import RemoteTarget
+
+_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+_PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)
+"""Seconds between tries to find a line again; the last one goes on."""
+
+
+@dataclass
+class RemoteJob:
+    """A job on its way, there, or on its way home.
+
+    Attributes:
+        id: its name on the box, and in `mlx jobs`.
+        phase: where it is, in words.
+        submitted: whether the box has taken it, so that it goes on without anybody.
+        measured: values that it logged and what it used, which nobody has taken yet.
+        memory: resident memory when it was last looked at, bytes.
+        work: its folder on the box; `rsync` says whether the box has that.
+        since: how far it was listened to: bytes of its logs, rows of its values.
+        left: set when nobody wants to know of it any more.
+    """
+
+    job: Job
+    id: str
+    phase: str = "connecting"
+    submitted: bool = False
+    measured: deque[dict[str, Any]] = field(default_factory=deque)
+    memory: int = 0
+    work: str = ""
+    rsync: bool = False
+    since: dict[str, int] = field(default_factory=dict)
+    left: threading.Event = field(default_factory=threading.Event)
+
+
+class Remote:
+    """Runs jobs on one machine.
+
+    Args:
+        target: the machine.
+        root: the project.
+        folder: where what is under way lies, one folder a job.
+        keep: called with each new job, to remember it by, before anything of it leaves this machine.
+        tell: called from other threads, with what the user should know meanwhile.
+    """
+
+    def __init__(
+        self,
+        target: RemoteTarget,
+        root: Path,
+        folder: Path,
+        *,
+        keep: Callable[[RemoteJob], None] = lambda remote: None,
+        tell: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.target = target
+        self._root, self._folder, self._keep, self._tell = root, folder, keep, tell
+        self._line = Line(target)
+        self._ended: queue.SimpleQueue[tuple[RemoteJob, Outcome]] = queue.SimpleQueue()
+
+    def start(self, job: Job) -> RemoteJob:
+        """Send a job there, or listen to one that is there already from its beginning; returns at once."""
+        known = _parcel(job).job
+        remote = RemoteJob(job, known or _new_id(job.name), submitted=known is not None)
+        if known is None:
+            self._keep(remote)
+        remote.job.log.parent.mkdir(parents=True, exist_ok=True)
+        remote.job.log.write_bytes(b"")
+        threading.Thread(target=self._do, args=[remote], name=remote.id, daemon=True).start()
+        return remote
+
+    def wait(self, running: Sequence[Running], *, seconds: float) -> list[tuple[Running, Outcome]]:
+        """Return those of the jobs that have ended, waiting at most `seconds` for the first."""
+        done: list[tuple[Running, Outcome]] = []
+        with contextlib.suppress(queue.Empty):
+            done.append(self._ended.get(timeout=seconds))
+            while True:
+                done.append(self._ended.get_nowait())
+        return [(item, outcome) for item, outcome in done if item in running]
+
+    def memory(self, running: Running) -> int:
+        """Return the resident memory of a job when the box last looked, bytes; 0 where that is not known."""
+        return running.memory if isinstance(running, RemoteJob) else 0
+
+    def cancel(self, running: Running, *, now: bool = False) -> None:
+        """End a job and its children: nicely, then by force, or so `now`; `wait` returns its outcome."""
+        if isinstance(running, RemoteJob):
+            if not running.submitted:
+                running.left.set()
+            self._line.call("cancel", {"job": running.id, "now": now})
+
+    def leave(self, running: Running) -> None:
+        """Stop listening to a job, which goes on."""
+        if isinstance(running, RemoteJob):
+            running.left.set()
+
+    def close(self) -> None:
+        """Leave everything that still runs: it belongs to the box."""
+
+    # --- one job, in a thread of its own
+
+    def _do(self, remote: RemoteJob) -> None:
+        try:
+            if not remote.submitted:
+                self._send(remote, _parcel(remote.job))
+            ending = self._listen(remote)
+            outcome = None if ending is None else self._come_home(remote, ending)
+        except MlxError as error:
+            outcome = _refused(error)
+        except OSError as error:
+            outcome = _refused(of_the_machine(error) or ToolError(str(error)))
+        if outcome is not None:
+            self._ended.put((remote, outcome))
+
+    def _send(self, remote: RemoteJob, parcel: Parcel) -> None:
+        """Send the code, and of the data what the box does not have."""
+        objects = sources(self._root, parcel.cache, parcel.reads)
+        answer = self._line.call("prepare", {"job": remote.id, "objects": list(objects)})
+        copier = Copier(self._line.ssh, there=answer["rsync"])
+        remote.phase = "sending code"
+        work = answer["work"]
+        copier.send(self._root, parcel.files, work, like=self._last_work(remote, work))
+        missing = {digest: objects[digest] for digest in answer["missing"]}
+        if missing:
+            remote.phase = f"sending data, {len(missing)} file{'' if len(missing) == 1 else 's'}"
+            self._send_objects(remote, copier, missing, answer["arriving"])
+
+    def _send_objects(
+        self, remote: RemoteJob, copier: Copier, objects: dict[str, Path | bytes], arriving: str
+    ) -> None:
+        ready = self._folder / remote.id / "ready"
+        try:
+            copier.send(ready, lay_ready(objects, ready), arriving)
+        finally:
+            shutil.rmtree(ready, ignore_errors=True)
+        broken = self._line.call("take-over", {"job": remote.id})["broken"]
+        if broken:
+            raise ToolError(
+                f"{len(broken)} files are not what they were when they were hashed",
+                context=[str(objects[broken[0]])],
+                hint="run the same command again",
+            )
+
+    def _last_work(self, remote: RemoteJob, work: str) -> str:
+        """Return where the last job's code lies on the box, of which equal files need not be sent again."""
+        jobs = [file.parent for file in self._folder.glob("*/job.json") if file.parent.name != remote.id]
+        last = max(jobs, key=lambda folder: folder.stat().st_mtime, default=None)
+        return work.replace(remote.id, last.name) if last is not None else ""
+
+    def _listen(self, remote: RemoteJob) -> dict[str, Any] | None:
+        """Listen until the job has ended, and return how; None when nobody wants to know any more."""
+        tries = 0
+        while not remote.left.is_set():
+            try:
+                for told in self._line.follow(*self._question(remote)):
+                    tries = 0
+                    if remote.left.is_set():
+                        return None
+                    if "end" in told:
+                        return dict(told["end"])
+                    self._note(remote, told)
+            except LineBroken as error:
+                if not remote.submitted and tries == len(_PAUSES):
+                    raise
+                if tries == 1:
+                    self._tell(
+                        f"{error.message}; the job '{remote.id}' goes on there, and is looked for again"
+                    )
+            remote.left.wait(_PAUSES[min(tries, len(_PAUSES) - 1)])
+            tries += 1
+        return None
+
+    def _question(self, remote: RemoteJob) -> tuple[str, dict[str, Any]]:
+        """Return what the box is asked: to take the job, which it does once, and to tell of it."""
+        job, parcel = remote.job, _parcel(remote.job)
+        if parcel.job is not None:
+            return "follow", {"job": remote.id, "since": remote.since}
+        spec = {
+            "name": job.name,
+            "project": self._root.name,
+            "call": job.call,
+            "arguments": dict(job.arguments),
+            "shell": job.shell,
+            "timeout": job.timeout,
+            "gpus": self.target.gpus,
+            "code": dict(parcel.code),
+            "reads": dict(parcel.reads),
+            "writes": list(parcel.writes),
+            "environment": {"python": self.target.python or _PYTHON, "requirements": parcel.requirements},
+        }
+        request = {"job": remote.id, "since": remote.since, "spec": spec, "env": dict(parcel.env)}
+        return "submit", request
+
+    def _note(self, remote: RemoteJob, told: dict[str, Any]) -> None:
+        """Take in one thing that was told."""
+        if "work" in told:
+            remote.submitted = True
+            remote.work, remote.rsync = told["work"], told["rsync"]
+        elif "phase" in told:
+            remote.phase = told["phase"]
+        for name in ("setup", "log"):
+            if name in told:
+                with remote.job.log.open("ab") as log:
+                    log.write(base64.b64decode(told[name]))
+        for name in ("values", "use"):
+            if name in told:
+                remote.measured.append({name: told[name]})
+        if "use" in told:
+            remote.memory = told["use"][-1]["memory"]
+        kind = next((name for name in ("setup", "log", "values", "use") if name in told), None)
+        if kind is not None:
+            remote.since[kind] = told["at"]
+
+    def _come_home(self, remote: RemoteJob, ending: dict[str, Any]) -> Outcome:
+        """Bring home what a job made, and return how it ended."""
+        if "lost" in ending:
+            return _refused(StageFailed(f"{ending['lost']} while it ran on '{self.target.name}'"))
+        if "refused" in ending:
+            return _refused(ToolError(ending["refused"]["message"], hint=ending["refused"]["hint"]))
+        made = {path: digest for path, digest in ending["made"].items() if digest is not None}
+        home = self._folder / remote.id / "home"
+        copier = Copier(self._line.ssh, there=remote.rsync)
+        self._fetch_tracking(remote, copier)
+        if made:
+            remote.phase = "bringing its outputs home"
+            self._fetch(remote, copier, made, home)
+            for path in made:
+                _put(home / path, self._root / path)
+            shutil.rmtree(home, ignore_errors=True)
+        names = ("exit_code", "signal", "timed_out", "seconds", "max_memory", "result")
+        return Outcome(**{name: ending[name] for name in names}, machine=self._machine(remote, ending))
+
+    def _fetch(self, remote: RemoteJob, copier: Copier, made: dict[str, str], home: Path) -> None:
+        """Bring outputs into a folder here, as they are there; twice, if they are others at first."""
+        for _ in range(2):
+            copier.fetch(remote.work, list(made), home)
+            wrong = [path for path, digest in made.items() if hash_of(home / path) != digest]
+            if not wrong:
+                return
+            shutil.rmtree(home, ignore_errors=True)
+        raise ToolError(
+            f"'{wrong[0]}' does not arrive as it is on the box", hint=f"run `mlx jobs fetch {remote.id}`"
+        )
+
+    def _fetch_tracking(self, remote: RemoteJob, copier: Copier) -> None:
+        """Bring home the store that the job logged to, where it has one."""
+        if remote.since.get("values"):
+            copier.fetch(str(Path(remote.work).parent), [TRACKING], self._folder / remote.id)
+
+    def _machine(self, remote: RemoteJob, ending: dict[str, Any]) -> dict[str, Any]:
+        return {**ending["machine"], "target": self.target.name, "job": remote.id}
+
+
+def _parcel(job: Job) -> Parcel:
+    if job.parcel is None:
+        raise ToolError(f"'{job.name}' can run on this machine only")
+    return job.parcel
+
+
+def _new_id(name: str) -> str:
+    """Return a name for a job that no other one has, and that tells people which one it is."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:30] or "job"
+    return f"{plain}-{time.strftime('%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+def _put(made: Path, place: Path) -> None:
+    """Move an output to its place, where an old one may be."""
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    made.replace(place)
+
+
+def _refused(error: MlxError) -> Outcome:
+    """Return the outcome of a job that did not come about, or of which nothing is known."""
+    said = {"message": error.message, "context": list(error.context), "hint": error.hint, "kind": error.kind}
+    return Outcome(0, None, timed_out=False, seconds=0.0, max_memory=0, result=said)
