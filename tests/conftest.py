@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from tests.box import Box, box_in, missing
 
 if TYPE_CHECKING:
     # `type(Path())` below is this class; spelled out, type checkers understand it.
@@ -194,3 +195,27 @@ def mlx(capfd: pytest.CaptureFixture[str]) -> Mlx:
         return Result(int(code), out, err)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def _box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    lacks = missing()
+    if lacks is not None:
+        if IN_CI:
+            pytest.fail(f"CI must test with '{lacks}', which is not installed")
+        pytest.skip(f"'{lacks}' is not installed: run `apt-get install openssh-server rsync`")
+    with box_in(Path(tempfile.mkdtemp(prefix="mlx-box-"))) as made:
+        yield made
+        shutil.rmtree(made.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def box(_box: Box, monkeypatch: pytest.MonkeyPatch) -> Box:
+    """A machine behind SSH, by the name of `gpu-box`, on which nothing of another test is left."""
+    monkeypatch.setenv("PATH", f"{_box.folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    for name in ("jobs", "cache", "gpus", "arriving"):
+        shutil.rmtree(_box.root / name, ignore_errors=True)
+    (_box.home / ".local/bin/nvidia-smi").unlink(missing_ok=True)
+    if _box.daemon is None:
+        _box.start()
+    return _box

@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, str] = {
     "drift": "drift",
     "runs": "runs",
     "models": "models",
+    "jobs": "jobs",
     "env": "env",
     "ui": "ui",
     "gc": "gc",

@@ -32,7 +32,14 @@ if TYPE_CHECKING:
 _REFRESH_SECONDS = 0.1
 _NARROW, _VERY_NARROW = 60, 40
 """Widths of a terminal below which the memory, and then the reason, is left out."""
-_COLOURS = {"running": "bold", "ran": "green", "restored": "cyan", "failed": "red", "skipped": "yellow"}
+_COLOURS = {
+    "running": "bold",
+    "ran": "green",
+    "restored": "cyan",
+    "failed": "red",
+    "skipped": "yellow",
+    "away": "cyan",
+}
 
 
 @dataclass
@@ -100,6 +107,19 @@ class Progress:
                 self._say(self._output.note, text)
             case Warned(text):
                 self._say(self._output.warn, text)
+
+    def ask_to_leave(self, stages: Sequence[str]) -> bool:
+        """Ask whether jobs on other machines go on; where nobody can answer they do."""
+        self._stop()
+        if self._output.mode != "human" or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return True
+        what = ", ".join(stages)
+        sys.stderr.write(f"\n{what}: leave it running there, or cancel it? [L/c] ")
+        sys.stderr.flush()
+        try:
+            return sys.stdin.readline().strip().lower()[:1] != "c"
+        except (OSError, KeyboardInterrupt):
+            return True
 
     def _row(self, name: str) -> _Row:
         return self._rows.setdefault(name, _Row())

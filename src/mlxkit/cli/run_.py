@@ -12,7 +12,7 @@ from mlxkit.output import seconds, size
 
 if TYPE_CHECKING:
     from mlxkit.output import Style
-    from mlxkit.pipeline.run_result import RunResult
+    from mlxkit.pipeline.run_result import Options, RunResult
 
 Set = Annotated[
     list[str] | None,
@@ -33,6 +33,7 @@ _COLOURS: dict[str, Style] = {
     "fresh": "dim",
     "failed": "red",
     "skipped": "yellow",
+    "away": "cyan",
 }
 
 
@@ -116,17 +117,22 @@ def _run(
     on: str | None,
     verbose: bool,
 ) -> int:
-    from mlxkit.cli.progress import Progress
-    from mlxkit.pipeline.run import run
     from mlxkit.pipeline.run_result import Options
 
-    options = Options(stages, tuple(settings or ()), force, dry_run, jobs, env, on, verbose)
+    return answer_run(session, Options(stages, tuple(settings or ()), force, dry_run, jobs, env, on, verbose))
+
+
+def answer_run(session: Session, options: Options) -> int:
+    """Run, and say what came of it."""
+    from mlxkit.cli.progress import Progress
+    from mlxkit.pipeline.run import run
+
     root = session.root
-    with Progress(session.output, verbose=verbose) as progress:
-        result = run(root, options, progress)
+    with Progress(session.output, verbose=options.verbose) as progress:
+        result = run(root, options, progress, leaves=progress.ask_to_leave)
     session.output.answer(
-        _document(result, dry_run),
-        lambda: _lines(session, result, dry_run),
+        _document(result, options.dry_run),
+        lambda: _lines(session, result, options.dry_run),
         error=result.error,
         outputs={"run_id": result.run_id or ""},
     )

@@ -39,11 +39,12 @@ from mlxkit.targets.several import Several
 from mlxkit.targets.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mlxkit.project.models import Project, Stage
     from mlxkit.targets.base import Outcome, Running, Target
 
+    Leaves = Callable[[Sequence[str]], bool]
 
 _TICK_SECONDS = 0.1
 _LOOK_SECONDS = 1.0
@@ -53,16 +54,26 @@ class Execution:
     """One run under way: what is ready starts, what ends is committed, until nothing is left."""
 
     def __init__(
-        self, project: Project, options: Options, events: Events, target: Target, recording: Target
+        self,
+        project: Project,
+        options: Options,
+        events: Events,
+        target: Target,
+        recording: Target,
+        leaves: Leaves,
     ) -> None:
-        """Make a plan. Stages run on `target`, and what is recorded of them by `recording`."""
+        """Make a plan. Stages run on `target`, and what is recorded of them by `recording`.
+
+        `leaves` decides after Ctrl-C about jobs on other machines.
+        """
+        self._leaves = leaves
         self._project, self._options, self._events = project, options, events
         self._here, self._recording = target, recording
         self._staleness = Staleness(project, lambda: self.dvc)
         dvc_yaml.write(project, dvc_yaml.render(self._staleness.definitions))
         self._restore = Restore(project, self._staleness, lambda: self.dvc, events)
         self._settlement = Settlement(project, self._staleness, lambda: self.dvc, told=options.verbose)
-        self._order = select(project.stages, options.stages)
+        self._order = list(options.stages) if options.job else select(project.stages, options.stages)
         self._above = upstream(project.stages)
         self._git = git.state(project.root, ignore=project.metric_files)
         self._environment = choose(project, options.environment, branch=self._git.branch).environment
@@ -199,6 +210,8 @@ class Execution:
     def _begin(self, name: str) -> None:
         """Decide what a stage needs: nothing, its outputs back, or to run."""
         state = self._planned.get(name) or self._staleness.check(name)
+        if self._away.is_only(name):
+            return self._execute(name, StageState(name, state.state, (f"job {self._options.job}",)))
         forced = self._options.forces(name)
         started = time.monotonic()
         if forced or state.state != "fresh" or state.missing:
@@ -314,11 +327,32 @@ class Execution:
         )
 
     def _interrupt(self) -> None:
-        """Stop after Ctrl-C; what finished is kept."""
+        """Stop after Ctrl-C; what finished is kept, and what runs elsewhere may go on."""
+        left = self._leave()
         for name in self._running:
             self._results[name] = StageResult(name, "failed", reasons=("interrupted",))
         stop(self._target, [running for running, _ in self._running.values()], self._events)
+        for name in self._running:
+            self._away.give_up(self._project.stages[name])
         self._error = Interrupted("interrupted; what had finished is kept", hint=f"run `{resume_command()}`")
+        if left:
+            jobs = ", ".join(f"'{job}'" for job in left)
+            self._error = Interrupted(
+                f"left: {jobs} {'goes' if len(left) == 1 else 'go'} on; what had finished here is kept",
+                hint=f"run `mlx jobs attach {left[0]}`, or `mlx jobs cancel {left[0]}`",
+            )
+
+    def _leave(self) -> list[str]:
+        """Leave the jobs on other machines, if that is wanted; returns their names."""
+        away = {name: running for name, (running, begun) in self._running.items() if begun.target is not None}
+        if not away or not self._leaves(sorted(away)):
+            return []
+        left = {name: job for name, running in away.items() if (job := self._target.leave(running))}
+        for name in left:
+            del self._running[name]
+            self._results[name] = StageResult(name, "away")
+            self._recorder.leave()
+        return list(left.values())
 
     def _record(self) -> tuple[str | None, dict[str, Any]]:
         """Complete the MLflow record; a store that fails does not undo the outputs, which are safe by now."""

@@ -29,7 +29,7 @@ def save_trained_model(
 ) -> None:
     """Store the model with its signature, reference profile and training rows, and name the run beside it.
 
-    `run_id` is the MLflow run that mlx opened for this training, None without one; `logged_to` is the one that
+    `run_id` is the MLflow run that mlx opened for this training, None without one; `logged_to` is that which
     this process logs to, which stands for it on another machine.
 
     Raises:

@@ -52,6 +52,7 @@ class Recorder:
         """The project's files and uncommitted changes when the training began: people go on editing."""
         self._told: list[Sequence[Any]] = []
         self._machine: dict[str, str] = {}
+        self._left = False
         self._away: ToolError | None = None
         """Why the store is not used any more in this run."""
         self.run_id: str | None = None
@@ -139,6 +140,10 @@ class Recorder:
             self._ask("live", {"run_id": self.run_id, "values": self._told})
             self._told = []
 
+    def leave(self) -> None:
+        """Leave the run open: its training goes on elsewhere, and another process completes the record."""
+        self._left = True
+
     def merge(self, logged: Path, machine: Mapping[str, Any]) -> None:
         """Begin to record what a training logged elsewhere, from the store in a folder, and where it ran."""
         self._machine = tags_of_machine(machine)
@@ -188,8 +193,8 @@ class Recorder:
         """
         if self._opening is not None:
             self._finish_opening()
-        if not trained and self.run_id is None:
-            return None
+        if self._left or (not trained and self.run_id is None):
+            return self.run_id
         key = self._key(staleness, evaluated=bool(metrics))
         marker = _read_json(self._marker)
         gone = self.store.database is not None and not self.store.database.exists()

@@ -21,16 +21,29 @@ from mlxkit.project.params import set_params
 from mlxkit.targets.workers import Workers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from mlxkit.project.models import Project
     from mlxkit.targets.base import Target
 
 
-def run(root: Path, options: Options, events: Events = ignore, *, target: Target | None = None) -> RunResult:
+def run(
+    root: Path,
+    options: Options,
+    events: Events = ignore,
+    *,
+    target: Target | None = None,
+    leaves: Callable[[Sequence[str]], bool] = lambda stages: True,
+) -> RunResult:
     """Bring the named stages, and all that they read from, up to date.
 
-    `target` runs the jobs; by default the workers of this machine.
+    Args:
+        root: the project.
+        options: what is wanted.
+        events: called with what happens.
+        target: runs the jobs of this machine; by default its workers.
+        leaves: asked after Ctrl-C whether the jobs of some stages, on other machines, go on or are ended.
 
     Raises:
         MlxError: before anything ran; a stage's own failure is in the result's `error`.
@@ -51,7 +64,7 @@ def run(root: Path, options: Options, events: Events = ignore, *, target: Target
         linger = warm.linger_seconds()
         stages = target or Workers(root, preload=warm.STAGES, lock=lock, linger=linger)
         recording = Workers(root, preload=warm.RECORD, lock=lock, linger=linger)
-        execution = Execution(project, options, events, stages, recording)
+        execution = Execution(project, options, events, stages, recording, leaves)
         try:
             return execution.run(started)
         finally:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from mlxkit.errors import MlxError
 
-Status = Literal["ran", "restored", "fresh", "failed", "skipped"]
+Status = Literal["ran", "restored", "fresh", "failed", "skipped", "away"]
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,10 @@ class Options:
 
 @dataclass(frozen=True)
 class StageResult:
-    """What became of one stage; `seconds` is 0 where nothing had to be done.
+    """What became of one stage; `away` means that it goes on on another machine.
 
-    `max_memory` is its largest resident set, bytes; 0 where nothing ran.
+    `seconds` is 0 where nothing had to be done. `max_memory` is its largest resident set, bytes; 0 where
+    nothing ran.
     """
 
     name: str

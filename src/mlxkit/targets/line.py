@@ -61,6 +61,7 @@ class Line:
         self.ssh = Ssh(target.ssh)
         self._name, self._files = own_code()
         self._sending = threading.Lock()
+        self._heard: set[subprocess.Popen[bytes]] = set()
 
     def call(
         self, verb: str, request: Mapping[str, Any], *, timeout: float = _TIMEOUT_SECONDS
@@ -89,6 +90,7 @@ class Line:
             ToolError: as for `call`.
         """
         process = self.ssh.open(self._script(_ASK.replace("@VERB@", verb)), data=self._data(request))
+        self._heard.add(process)
         try:
             assert process.stdout is not None
             for text in process.stdout:
@@ -98,8 +100,14 @@ class Line:
                 yield told
             yield from self._ended(process)
         finally:
+            self._heard.discard(process)
             process.kill()
             process.communicate()
+
+    def hang_up(self) -> None:
+        """Stop listening to whatever is followed."""
+        for process in list(self._heard):
+            process.kill()
 
     def _ended(self, process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
         """Explain an end of what was told, unless all of it was."""

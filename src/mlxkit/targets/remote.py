@@ -12,6 +12,7 @@ import queue
 import re
 import secrets
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -117,18 +118,29 @@ class Remote:
 
     def cancel(self, running: Running, *, now: bool = False) -> None:
         """End a job and its children: nicely, then by force, or so `now`; `wait` returns its outcome."""
-        if isinstance(running, RemoteJob):
-            if not running.submitted:
-                running.left.set()
-            self._line.call("cancel", {"job": running.id, "now": now})
-
-    def leave(self, running: Running) -> None:
-        """Stop listening to a job, which goes on."""
-        if isinstance(running, RemoteJob):
+        if not isinstance(running, RemoteJob):
+            return
+        if not running.submitted:  # it has not begun, or nobody has heard of it yet
             running.left.set()
+            self._ended.put((running, Outcome(None, signal.SIGTERM, False, 0.0, 0)))
+        try:
+            self._line.call("cancel", {"job": running.id, "now": now})
+        except ToolError as error:
+            if running.submitted and not running.left.is_set():
+                running.left.set()
+                self._ended.put((running, _refused(error)))
+                self._tell(f"'{running.id}' could not be ended: run `mlx jobs cancel {running.id}`")
+
+    def leave(self, running: Running) -> str | None:
+        """Stop listening to a job, which goes on; returns its name, None for one that was not there yet."""
+        if not isinstance(running, RemoteJob):
+            return None
+        running.left.set()
+        return running.id if running.submitted else None
 
     def close(self) -> None:
-        """Leave everything that still runs: it belongs to the box."""
+        """Leave everything that still runs: it goes on there."""
+        self._line.hang_up()
 
     # --- one job, in a thread of its own
 

@@ -53,6 +53,13 @@ class Several:
         """End a job and its children: nicely, then by force, or so `now`; `wait` returns its outcome."""
         self._of(running.job).cancel(running, now=now)
 
+    def leave(self, running: Running) -> str | None:
+        """Stop listening to a job elsewhere, which goes on; returns its name, None for one that does not."""
+        from mlxkit.targets.remote import Remote
+
+        target = self._of(running.job)
+        return target.leave(running) if isinstance(target, Remote) else None
+
     def close(self) -> None:
         """End everything that still runs here; what runs elsewhere goes on."""
         for target in (self._here, *self._there.values()):

@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.targets.box import machine, objects
 from mlxkit.targets.box.cancel import cancel
-from mlxkit.targets.box.follow import Teller
-from mlxkit.targets.box.places import Places, Refused
+from mlxkit.targets.box.follow import Teller, lost
+from mlxkit.targets.box.places import JobPlace, Places, Refused
 from mlxkit.targets.box.supervise import Supervisor, start
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _answer(verb: str, places: Places, request: Mapping[str, Any]) -> None:
         if verb == "submit":
             start(places, job)
         _emit({"work": str(job.work), "rsync": shutil.which("rsync") is not None})
-        Teller(job, request.get("since", {}), _emit).until_it_ends()
+        Teller(job, request.get("since", {}), _emit).until_it_ends(patient=request.get("patient", True))
         return
     verbs = {
         "probe": machine.probe,
@@ -75,12 +76,19 @@ def _status(places: Places, request: Mapping[str, Any]) -> dict[str, Any]:
                 "known": job.read("job") is not None,
                 "state": job.read("state"),
                 "end": job.read("end"),
-                "supervised": job.is_supervised(),
-                "boot": machine.boot(),
+                "lost": _lost(job),
+                "now": time.time(),
             }
             for job in jobs
         }
     }
+
+
+def _lost(job: JobPlace) -> str | None:
+    """Return why a job is gone that did not end, None for all others."""
+    if job.read("job") is None or job.is_supervised() or job.read("end") is not None:
+        return None
+    return str(lost(job)["lost"])
 
 
 def _cancel(places: Places, request: Mapping[str, Any]) -> dict[str, Any]:

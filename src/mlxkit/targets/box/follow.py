@@ -32,8 +32,8 @@ class Teller:
         self._at = {name: int(since.get(name, 0)) for name in ("setup", "log", "values", "use")}
         self._phase: str | None = None
 
-    def until_it_ends(self) -> None:
-        """Go on until the job has ended and all of it is told."""
+    def until_it_ends(self, *, patient: bool = True) -> None:
+        """Go on until the job has ended and all of it is told; `patient` says whether to wait for more."""
         beat, pause = time.monotonic(), _SHORT
         while True:
             # In this order: what came last before the end is told as well.
@@ -46,7 +46,9 @@ class Teller:
                 self._emit({"end": ended})
                 return
             if not supervised:
-                self._emit({"end": _lost(self._job)})
+                self._emit({"end": lost(self._job)})
+                return
+            if not patient:
                 return
             if time.monotonic() >= beat + _BEAT_SECONDS:
                 beat = time.monotonic()
@@ -112,7 +114,7 @@ def _rows(database: Path, after: int) -> list[tuple[Any, ...]]:
     return []
 
 
-def _lost(job: JobPlace) -> dict[str, Any]:
+def lost(job: JobPlace) -> dict[str, Any]:
     """Return the end of a job that nobody looks after any more, and that did not say how it ended."""
     state = job.read("state") or {}
     restarted = state.get("boot", "") != boot()

@@ -1,0 +1,335 @@
+"""Stages on another machine: a real sshd on loopback is the box."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.box import HOST, Box, wait_for
+from small_project import PARAMS, STAGES, STEPS, SmallProject, by_status, messages
+
+from mlxkit.errors import ToolError, UsageError
+from mlxkit.pipeline.events import Warned
+from mlxkit.pipeline.jobs import Jobs
+from mlxkit.project.load import load
+
+if TYPE_CHECKING:
+    from mlxkit.pipeline.events import Event
+
+SLOW = """
+
+def clean(raw: dict, scale):
+    import os, time
+    from pathlib import Path
+
+    print("cleaning", flush=True)
+    gate = Path(os.environ["GATE"])
+    gate.with_name("begun").touch()
+    while not gate.exists():
+        time.sleep(0.05)
+    return {"n": raw["n"] * scale}
+"""
+
+
+def with_box(project: SmallProject, **target: Any) -> SmallProject:
+    return project.configure(
+        STAGES, targets={"gpu": {"ssh": HOST, "requirements": "box.txt", **target}}
+    ).write({"box.txt": "demo\n"})
+
+
+@pytest.fixture
+def away(committed: SmallProject, box: Box) -> SmallProject:
+    """The four-stage project, with a target and nothing run."""
+    return with_box(committed)
+
+
+@pytest.fixture
+def gate(box: Box, away: SmallProject, tmp_path: Path) -> Path:
+    """A file for which the stage `clean` waits on the box; `begun` beside it says that it does."""
+    path = tmp_path / "gate" / "open"
+    path.parent.mkdir()
+    with_box(away, env={"GATE": str(path)})
+    away.write({"src/demo/steps.py": STEPS.replace("def clean(", "def unused(") + SLOW})
+    return path
+
+
+def start(project: SmallProject, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "mlxkit", *arguments],
+        cwd=project.root,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def mlx(project: SmallProject, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mlxkit", *arguments],
+        cwd=project.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_results_are_those_of_this_machine(away: SmallProject, box: Box) -> None:
+    before = {path: away.digest(path) for path in ("build/clean.json", "build/left.json", "build/joined")}
+    away.remove("dvc.lock", "build", ".dvc/cache/runs").git("rm", "-q", "--cached", "dvc.lock")
+    result = away.run("clean", "left", "right", "join", on="gpu")
+    assert result.error is None
+    assert by_status(result) == dict.fromkeys(STAGES, "ran")
+    assert {path: away.digest(path) for path in before} == before
+    assert away.dvc_status() == {}
+    assert away.damaged_objects() == []
+    assert sorted(job.name.split("-")[0] for job in box.jobs()) == sorted(STAGES)
+    assert by_status(away.run()) == dict.fromkeys(STAGES, "fresh")
+    assert away.dvc_repro() == []
+
+
+def test_what_a_stage_says_is_in_its_log_here(away: SmallProject, box: Box) -> None:
+    result = away.run("clean", on="gpu", force=True)
+    assert result.error is None
+    assert away.text(".mlx/logs/clean.log").endswith("cleaning\n")
+
+
+def test_data_that_the_box_has_is_not_sent_again(away: SmallProject, box: Box) -> None:
+    assert away.run("left", on="gpu", force=True).error is None
+    stored = {path: path.stat().st_mtime_ns for path in (box.root / "cache").rglob("*") if path.is_file()}
+    assert stored
+    assert away.run("left", on="gpu", force=True).error is None
+    assert {path: path.stat().st_mtime_ns for path in stored} == stored
+
+
+def test_an_edit_while_a_stage_is_away_makes_it_stale_and_nothing_worse(
+    away: SmallProject, box: Box, gate: Path
+) -> None:
+    running = start(away, "run", "clean", "--on", "gpu")
+    wait_for(gate.with_name("begun").exists)
+    sent = away.text("src/demo/steps.py")
+    away.write(
+        {
+            "src/demo/steps.py": sent + "\n# edited\n",
+            "params.yaml": {**PARAMS, "cleaning": {"scale": 7}},
+        }
+    )
+    gate.touch()
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 0, err
+    assert away.json("build/clean.json") == {"n": 15}
+    assert away.damaged_objects() == []
+    reasons = away.reasons()["clean"]
+    assert any("src/demo/steps.py changed" in reason for reason in reasons), reasons
+    assert any("cleaning.scale: 3 -> 7" in reason for reason in reasons), reasons
+    away.write({"src/demo/steps.py": sent, "params.yaml": PARAMS})
+    assert "clean" not in away.changed_for_mlx()
+    assert "clean" not in away.changed_for_dvc()
+
+
+def test_a_job_survives_a_line_that_breaks_and_its_log_goes_on_where_it_was(
+    away: SmallProject, box: Box, gate: Path
+) -> None:
+    running = start(away, "run", "clean", "--on", "gpu")
+    wait_for(gate.with_name("begun").exists)
+    box.cut()
+    box.stop()
+    time.sleep(1)
+    box.start()
+    gate.touch()
+    out, err = running.communicate(timeout=90)
+    assert running.returncode == 0, err
+    assert away.json("build/clean.json") == {"n": 15}
+    assert away.text(".mlx/logs/clean.log").count("cleaning\n") == 1
+    assert "the job 'clean-" in err and "goes on there" in err
+
+
+def test_ctrl_c_where_nobody_can_be_asked_leaves_a_job_and_attach_brings_it_home(
+    away: SmallProject, box: Box, gate: Path
+) -> None:
+    running = start(away, "run", "--on", "gpu", "clean", "left")
+    wait_for(gate.with_name("begun").exists)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    job = box.jobs()[0].name
+    assert running.returncode == 130, err
+    assert f"hint: run `mlx jobs attach {job}`" in err
+    assert box.processes()
+    listed = json.loads(mlx(away, "jobs", "list", "--json").stdout)["jobs"]
+    assert [(one["id"], one["state"], one["text"]) for one in listed] == [(job, "running", "running")]
+    refused = mlx(away, "jobs", "fetch")
+    assert (refused.returncode, f"mlx jobs attach {job}" in refused.stderr) == (2, True)
+    gate.touch()
+    done = mlx(away, "jobs", "attach")
+    assert done.returncode == 0, done.stderr
+    assert away.json("build/clean.json") == {"n": 15}
+    assert "clean" not in away.changed_for_dvc()
+    assert json.loads(mlx(away, "jobs", "list", "--json").stdout)["jobs"][0]["state"] == "fetched"
+    assert "cleaning" in mlx(away, "jobs", "logs", job).stdout
+
+
+def test_a_run_finds_the_job_of_one_that_was_killed(away: SmallProject, box: Box, gate: Path) -> None:
+    running = start(away, "run", "clean", "--on", "gpu")
+    wait_for(gate.with_name("begun").exists)
+    running.kill()
+    running.communicate()
+    gate.touch()
+    done = mlx(away, "run", "clean", "--on", "gpu")
+    assert done.returncode == 0, done.stderr
+    assert len(box.jobs()) == 1
+    assert away.json("build/clean.json") == {"n": 15}
+
+
+STUBBORN = """
+
+def clean(raw: dict, scale):
+    import os, signal, subprocess, time
+    from pathlib import Path
+
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    subprocess.Popen(["sh", "-c", "trap '' TERM; sleep 1000 & sleep 1000"], start_new_session=True)
+    Path(os.environ["GATE"]).with_name("begun").touch()
+    time.sleep(1000)
+"""
+
+
+def test_cancel_ends_what_ignores_it_and_its_daemons(away: SmallProject, box: Box, gate: Path) -> None:
+    away.write({"src/demo/steps.py": STEPS.replace("def clean(", "def unused(") + STUBBORN})
+    running = start(away, "run", "clean", "--on", "gpu")
+    wait_for(gate.with_name("begun").exists)
+    done = mlx(away, "jobs", "cancel", "--now")
+    assert done.returncode == 0, done.stderr
+    assert box.processes() == []
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert "stage 'clean' was cancelled" in err
+    assert mlx(away, "jobs", "cancel", box.jobs()[0].name).returncode == 2
+
+
+def test_a_job_that_nobody_looks_after_any_more_is_lost(away: SmallProject, box: Box, gate: Path) -> None:
+    running = start(away, "run", "clean", "--on", "gpu")
+    wait_for(gate.with_name("begun").exists)
+    state = json.loads((box.jobs()[0] / "state.json").read_text())
+    os.kill(state["pid"], signal.SIGKILL)
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert "something on the box killed it while it ran on 'gpu'" in err
+    wait_for(lambda: box.processes() == [])
+
+
+def test_a_box_that_was_restarted_is_reported_as_that(away: SmallProject, box: Box, gate: Path) -> None:
+    running = start(away, "run", "clean", "--on", "gpu")
+    wait_for(gate.with_name("begun").exists)
+    state = box.jobs()[0] / "state.json"
+    told = json.loads(state.read_text())
+    state.write_text(json.dumps({**told, "boot": "an earlier one"}))
+    os.kill(told["pid"], signal.SIGKILL)
+    out, err = running.communicate(timeout=60)
+    assert "the box was restarted while it ran on 'gpu'" in err
+
+
+def test_jobs_wait_for_a_graphics_card_that_is_taken(away: SmallProject, box: Box, gate: Path) -> None:
+    box.give_cards(3)
+    with_box(away, gpus=1, env={"GATE": str(gate)})
+    away.write({"src/demo/steps.py": away.text("src/demo/steps.py").replace("cleaning", "{CUDA}")})
+    away.write(
+        {
+            "src/demo/steps.py": away.text("src/demo/steps.py").replace(
+                'print("{CUDA}", flush=True)', 'print(os.environ["CUDA_VISIBLE_DEVICES"], flush=True)'
+            )
+        }
+    )
+    other = away.copy_to(away.root.with_name("other laptop"))
+    first = start(away, "run", "clean", "--on", "gpu")
+    wait_for(gate.with_name("begun").exists)
+    second = start(other, "run", "clean", "--on", "gpu")
+    wait_for(
+        lambda: len(box.jobs()) == 2 and "waiting for 1 GPU" in (box.jobs()[1] / "state.json").read_text()
+    )
+    gate.touch()
+    assert [process.wait(timeout=60) for process in (first, second)] == [0, 0]
+    assert "GPU-3" in away.text(".mlx/logs/clean.log")
+    assert away.digest("build/clean.json") == other.digest("build/clean.json")
+
+
+def test_a_box_without_the_card_that_a_stage_needs(away: SmallProject, box: Box) -> None:
+    result = with_box(away, gpus=1).run("clean", on="gpu", force=True)
+    assert result.error is not None
+    assert "the stage needs 1 GPU, and this machine shows 0 GPUs" in str(result.error)
+
+
+def test_without_rsync_files_travel_all_the_same(
+    away: SmallProject, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlxkit.adapters.rsync.shutil.which", lambda name: None)
+    away.write({"src/demo/größe und 'mehr'.txt": "x"})
+    result = away.run("clean", "left", "right", "join", on="gpu", force=True)
+    assert result.error is None, result.error
+    assert (box.jobs()[0] / "work/src/demo/größe und 'mehr'.txt").exists()
+    assert by_status(away.run()) == dict.fromkeys(STAGES, "fresh")
+
+
+def test_a_stage_that_fails_there(away: SmallProject, box: Box) -> None:
+    away.write({"src/demo/steps.py": STEPS.replace('print("cleaning")', 'raise ValueError("no")')})
+    result = away.run("clean", on="gpu")
+    assert result.error is not None
+    assert "stage 'clean' failed" in result.error.message
+    assert "ValueError: no" in "\n".join([result.error.message, *result.error.context])
+    assert Jobs(load(away.root)).open() == []
+
+
+def test_an_environment_that_cannot_be_built(away: SmallProject, box: Box) -> None:
+    result = away.write({"box.txt": "does-not-resolve\n"}).run("clean", on="gpu", force=True)
+    assert result.error is not None
+    assert "the environment cannot be built on the box" in result.error.message
+    assert result.error.hint.startswith("name a file with what fits it by `requirements:`")
+
+
+def test_an_unknown_target_is_refused_with_a_guess(away: SmallProject) -> None:
+    with pytest.raises(UsageError, match="there is no target 'gpq'") as caught:
+        away.run("clean", on="gpq")
+    assert caught.value.hint == "did you mean 'gpu'?"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("HostName no-such-host.invalid\n", "ssh knows no host 'gpu-box'"),
+        ("UserKnownHostsFile /dev/null\n", "ssh has never met 'gpu-box'"),
+        ("IdentityFile /dev/null\n", "'gpu-box' refuses your key"),
+        ("HostKeyAlias other\n", "the host key of 'gpu-box' is not the one that ssh knows"),
+        ("Port 1\n", "the line to 'gpu-box' is broken"),
+    ],
+)
+def test_a_box_that_cannot_be_reached(away: SmallProject, box: Box, change: str, said: str) -> None:
+    settings = box.folder / "ssh.conf"
+    before = settings.read_text()
+    known = box.folder / "known"
+    known_before = known.read_text()
+    known.write_text(known_before + f"other {(box.folder / 'id.pub').read_text().rsplit(None, 1)[0]}\n")
+    box.cut()
+    settings.write_text(
+        before.replace("  IdentitiesOnly", f"  {change}  IdentitiesOnly", 1)
+        if "Identity" not in change
+        else before.replace(f"IdentityFile {box.folder}/id", "IdentityFile /dev/null")
+    )
+    lines = settings.read_text().splitlines()
+    if "Identity" not in change:
+        head, rest = lines[0], lines[1:]
+        settings.write_text("\n".join([head, f"  {change.strip()}", *rest]) + "\n")
+    try:
+        result = away.run("clean", on="gpu", force=True)
+    finally:
+        settings.write_text(before)
+        known.write_text(known_before)
+    assert isinstance(result.error, ToolError)
+    assert said in result.error.message
+    assert result.error.hint
+    assert Jobs(load(away.root)).open() == []
