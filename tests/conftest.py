@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+
 from tests.box import Box, box_in, missing
 
 if TYPE_CHECKING:

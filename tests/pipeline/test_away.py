@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,16 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from small_project import PARAMS, STAGES, STEPS, SmallProject, by_status
 from tests.box import HOST, Box, wait_for
-from small_project import PARAMS, STAGES, STEPS, SmallProject, by_status, messages
 
 from mlxkit.errors import ToolError, UsageError
-from mlxkit.pipeline.events import Warned
 from mlxkit.pipeline.jobs import Jobs
 from mlxkit.project.load import load
 
 if TYPE_CHECKING:
-    from mlxkit.pipeline.events import Event
+    from collections.abc import Callable, Iterator
+
+    Start = Callable[..., subprocess.Popen[str]]
 
 SLOW = """
 
@@ -60,15 +63,32 @@ def gate(box: Box, away: SmallProject, tmp_path: Path) -> Path:
     return path
 
 
-def start(project: SmallProject, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "mlxkit", *arguments],
-        cwd=project.root,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start an `mlx` command in a project; what still runs at the end of the test is killed."""
+    with contextlib.ExitStack() as ends:
+
+        def begin(project: SmallProject, *arguments: str) -> subprocess.Popen[str]:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "mlxkit", *arguments],
+                cwd=project.root,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            ends.enter_context(process)
+            ends.callback(process.kill)
+            return process
+
+        yield begin
+
+
+def phase(box: Box, number: int) -> str:
+    """Where a job is, in words."""
+    jobs = box.jobs()
+    state = jobs[number] / "state.json" if len(jobs) > number else Path(os.devnull)
+    return str(json.loads(state.read_text())["phase"]) if state.is_file() else ""
 
 
 def mlx(project: SmallProject, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -110,7 +130,7 @@ def test_data_that_the_box_has_is_not_sent_again(away: SmallProject, box: Box) -
 
 
 def test_an_edit_while_a_stage_is_away_makes_it_stale_and_nothing_worse(
-    away: SmallProject, box: Box, gate: Path
+    away: SmallProject, box: Box, gate: Path, start: Start
 ) -> None:
     running = start(away, "run", "clean", "--on", "gpu")
     wait_for(gate.with_name("begun").exists)
@@ -135,7 +155,7 @@ def test_an_edit_while_a_stage_is_away_makes_it_stale_and_nothing_worse(
 
 
 def test_a_job_survives_a_line_that_breaks_and_its_log_goes_on_where_it_was(
-    away: SmallProject, box: Box, gate: Path
+    away: SmallProject, box: Box, gate: Path, start: Start
 ) -> None:
     running = start(away, "run", "clean", "--on", "gpu")
     wait_for(gate.with_name("begun").exists)
@@ -152,7 +172,7 @@ def test_a_job_survives_a_line_that_breaks_and_its_log_goes_on_where_it_was(
 
 
 def test_ctrl_c_where_nobody_can_be_asked_leaves_a_job_and_attach_brings_it_home(
-    away: SmallProject, box: Box, gate: Path
+    away: SmallProject, box: Box, gate: Path, start: Start
 ) -> None:
     running = start(away, "run", "--on", "gpu", "clean", "left")
     wait_for(gate.with_name("begun").exists)
@@ -175,7 +195,9 @@ def test_ctrl_c_where_nobody_can_be_asked_leaves_a_job_and_attach_brings_it_home
     assert "cleaning" in mlx(away, "jobs", "logs", job).stdout
 
 
-def test_a_run_finds_the_job_of_one_that_was_killed(away: SmallProject, box: Box, gate: Path) -> None:
+def test_a_run_finds_the_job_of_one_that_was_killed(
+    away: SmallProject, box: Box, gate: Path, start: Start
+) -> None:
     running = start(away, "run", "clean", "--on", "gpu")
     wait_for(gate.with_name("begun").exists)
     running.kill()
@@ -200,7 +222,9 @@ def clean(raw: dict, scale):
 """
 
 
-def test_cancel_ends_what_ignores_it_and_its_daemons(away: SmallProject, box: Box, gate: Path) -> None:
+def test_cancel_ends_what_ignores_it_and_its_daemons(
+    away: SmallProject, box: Box, gate: Path, start: Start
+) -> None:
     away.write({"src/demo/steps.py": STEPS.replace("def clean(", "def unused(") + STUBBORN})
     running = start(away, "run", "clean", "--on", "gpu")
     wait_for(gate.with_name("begun").exists)
@@ -209,11 +233,13 @@ def test_cancel_ends_what_ignores_it_and_its_daemons(away: SmallProject, box: Bo
     assert box.processes() == []
     out, err = running.communicate(timeout=60)
     assert running.returncode == 1
-    assert "stage 'clean' was cancelled" in err
+    assert "stage 'clean' failed: it was cancelled on 'gpu'" in err
     assert mlx(away, "jobs", "cancel", box.jobs()[0].name).returncode == 2
 
 
-def test_a_job_that_nobody_looks_after_any_more_is_lost(away: SmallProject, box: Box, gate: Path) -> None:
+def test_a_job_that_nobody_looks_after_any_more_is_lost(
+    away: SmallProject, box: Box, gate: Path, start: Start
+) -> None:
     running = start(away, "run", "clean", "--on", "gpu")
     wait_for(gate.with_name("begun").exists)
     state = json.loads((box.jobs()[0] / "state.json").read_text())
@@ -224,7 +250,9 @@ def test_a_job_that_nobody_looks_after_any_more_is_lost(away: SmallProject, box:
     wait_for(lambda: box.processes() == [])
 
 
-def test_a_box_that_was_restarted_is_reported_as_that(away: SmallProject, box: Box, gate: Path) -> None:
+def test_a_box_that_was_restarted_is_reported_as_that(
+    away: SmallProject, box: Box, gate: Path, start: Start
+) -> None:
     running = start(away, "run", "clean", "--on", "gpu")
     wait_for(gate.with_name("begun").exists)
     state = box.jobs()[0] / "state.json"
@@ -235,24 +263,18 @@ def test_a_box_that_was_restarted_is_reported_as_that(away: SmallProject, box: B
     assert "the box was restarted while it ran on 'gpu'" in err
 
 
-def test_jobs_wait_for_a_graphics_card_that_is_taken(away: SmallProject, box: Box, gate: Path) -> None:
+def test_jobs_wait_for_a_graphics_card_that_is_taken(
+    away: SmallProject, box: Box, gate: Path, start: Start
+) -> None:
     box.give_cards(3)
     with_box(away, gpus=1, env={"GATE": str(gate)})
-    away.write({"src/demo/steps.py": away.text("src/demo/steps.py").replace("cleaning", "{CUDA}")})
-    away.write(
-        {
-            "src/demo/steps.py": away.text("src/demo/steps.py").replace(
-                'print("{CUDA}", flush=True)', 'print(os.environ["CUDA_VISIBLE_DEVICES"], flush=True)'
-            )
-        }
-    )
+    told = SLOW.replace('"cleaning"', 'os.environ["CUDA_VISIBLE_DEVICES"]')
+    away.write({"src/demo/steps.py": STEPS.replace("def clean(", "def unused(") + told})
     other = away.copy_to(away.root.with_name("other laptop"))
     first = start(away, "run", "clean", "--on", "gpu")
     wait_for(gate.with_name("begun").exists)
     second = start(other, "run", "clean", "--on", "gpu")
-    wait_for(
-        lambda: len(box.jobs()) == 2 and "waiting for 1 GPU" in (box.jobs()[1] / "state.json").read_text()
-    )
+    wait_for(lambda: "waiting for 1 GPU" in (phase(box, 0), phase(box, 1)))
     gate.touch()
     assert [process.wait(timeout=60) for process in (first, second)] == [0, 0]
     assert "GPU-3" in away.text(".mlx/logs/clean.log")
@@ -299,36 +321,30 @@ def test_an_unknown_target_is_refused_with_a_guess(away: SmallProject) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("setting", "value", "said"),
     [
-        ("HostName no-such-host.invalid\n", "ssh knows no host 'gpu-box'"),
-        ("UserKnownHostsFile /dev/null\n", "ssh has never met 'gpu-box'"),
-        ("IdentityFile /dev/null\n", "'gpu-box' refuses your key"),
-        ("HostKeyAlias other\n", "the host key of 'gpu-box' is not the one that ssh knows"),
-        ("Port 1\n", "the line to 'gpu-box' is broken"),
+        ("HostName", "no-such-host.invalid", "ssh knows no host 'gpu-box'"),
+        ("UserKnownHostsFile", "/dev/null", "ssh has never met 'gpu-box'"),
+        ("IdentityFile", "{folder}/host", "'gpu-box' refuses your key"),
+        ("UserKnownHostsFile", "{folder}/wrong", "the host key of 'gpu-box' is not the one that ssh knows"),
+        ("Port", "1", "the line to 'gpu-box' is broken"),
     ],
 )
-def test_a_box_that_cannot_be_reached(away: SmallProject, box: Box, change: str, said: str) -> None:
+def test_a_box_that_cannot_be_reached(
+    away: SmallProject, box: Box, setting: str, value: str, said: str
+) -> None:
     settings = box.folder / "ssh.conf"
     before = settings.read_text()
-    known = box.folder / "known"
-    known_before = known.read_text()
-    known.write_text(known_before + f"other {(box.folder / 'id.pub').read_text().rsplit(None, 1)[0]}\n")
+    known = (box.folder / "known").read_text()
+    other = (box.folder / "id.pub").read_text().split()[1]
+    (box.folder / "wrong").write_text(" ".join([*known.split()[:2], other]) + "\n")
     box.cut()
-    settings.write_text(
-        before.replace("  IdentitiesOnly", f"  {change}  IdentitiesOnly", 1)
-        if "Identity" not in change
-        else before.replace(f"IdentityFile {box.folder}/id", "IdentityFile /dev/null")
-    )
-    lines = settings.read_text().splitlines()
-    if "Identity" not in change:
-        head, rest = lines[0], lines[1:]
-        settings.write_text("\n".join([head, f"  {change.strip()}", *rest]) + "\n")
+    changed = re.sub(rf"{setting} .*", f"{setting} {value.format(folder=box.folder)}", before)
+    settings.write_text(changed)
     try:
         result = away.run("clean", on="gpu", force=True)
     finally:
         settings.write_text(before)
-        known.write_text(known_before)
     assert isinstance(result.error, ToolError)
     assert said in result.error.message
     assert result.error.hint

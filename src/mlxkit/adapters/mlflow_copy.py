@@ -120,7 +120,10 @@ def merge(source: Store, target: Store, run_id: str) -> None:
     What that has already is not added again, so it may be done twice.
     """
     with talking(target, "record what the training logged in MLflow"):
-        ours, theirs = connect(source), connect(target)
+        from mlflow import MlflowClient
+
+        # Not `connect`, which would refuse a store that was moved: this one was, and only its table is read.
+        ours, theirs = MlflowClient(tracking_uri=source.uri), connect(target)
         for run in _runs(ours):
             known = theirs.get_run(run_id).data.params
             tags = run.data.tags.items()

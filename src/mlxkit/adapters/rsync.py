@@ -90,8 +90,9 @@ class Copier:
                 for name in names:
                     if (folder / name).exists():
                         archive.add(folder / name, name)
-        except BrokenPipeError:  # it says why
-            process.stdin = None
+        except BrokenPipeError:
+            process.wait()  # it says why on its standard error
+        process.stdin = None
         self._end(process)
 
     def _fetch_by_tar(self, folder: str, names: Sequence[str], to: Path) -> None:

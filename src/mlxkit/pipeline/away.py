@@ -198,7 +198,7 @@ def target_of(project: Project, stage: Stage, on: str | None, named: tuple[str, 
         return None
     if wanted not in project.targets:
         close = did_you_mean(wanted, [LOCAL, *project.targets])
-        hint = close.removeprefix("; ") or f"add it to {CONFIG_FILE}: `targets: {{{wanted}: {{ssh: HOST}}}}`"
+        hint = close.removeprefix(", ") or f"add it to {CONFIG_FILE}: `targets: {{{wanted}: {{ssh: HOST}}}}`"
         raise UsageError(f"there is no target '{wanted}'", hint=hint)
     return wanted
 

@@ -81,7 +81,7 @@ class Jobs:
         known = [job.id for job in self.all()]
         if found:
             raise UsageError(f"'{job_id}' begins more than one job", context=[", ".join(known)])
-        hint = did_you_mean(job_id, known).removeprefix("; ")
+        hint = did_you_mean(job_id, known).removeprefix(", ")
         raise UsageError(f"there is no job '{job_id}' here", hint=hint or "run `mlx jobs list`")
 
     def keep(self, job: JobRecord) -> None:

@@ -90,7 +90,7 @@ class Remote:
         self.target = target
         self._root, self._folder, self._keep, self._tell = root, folder, keep, tell
         self._line = Line(target)
-        self._ended: queue.SimpleQueue[tuple[RemoteJob, Outcome]] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[tuple[RemoteJob, Outcome | Exception]] = queue.SimpleQueue()
 
     def start(self, job: Job) -> RemoteJob:
         """Send a job there, or listen to one that is there already from its beginning; returns at once."""
@@ -107,10 +107,13 @@ class Remote:
         """Return those of the jobs that have ended, waiting at most `seconds` for the first."""
         done: list[tuple[Running, Outcome]] = []
         with contextlib.suppress(queue.Empty):
-            done.append(self._ended.get(timeout=seconds))
             while True:
-                done.append(self._ended.get_nowait())
-        return [(item, outcome) for item, outcome in done if item in running]
+                item, outcome = self._ended.get(timeout=0.0 if done else seconds)
+                if isinstance(outcome, Exception):
+                    raise outcome
+                if item in running:
+                    done.append((item, outcome))
+        return done
 
     def memory(self, running: Running) -> int:
         """Return the resident memory of a job when the box last looked, bytes; 0 where that is not known."""
@@ -154,6 +157,9 @@ class Remote:
             outcome = _refused(error)
         except OSError as error:
             outcome = _refused(of_the_machine(error) or ToolError(str(error)))
+        except Exception as error:  # a bug; whoever waits raises it in the main thread
+            self._ended.put((remote, error))
+            return
         if outcome is not None:
             self._ended.put((remote, outcome))
 
@@ -262,6 +268,8 @@ class Remote:
             return _refused(StageFailed(f"{ending['lost']} while it ran on '{self.target.name}'"))
         if "refused" in ending:
             return _refused(ToolError(ending["refused"]["message"], hint=ending["refused"]["hint"]))
+        if ending["cancelled"]:
+            return _refused(StageFailed(f"it was cancelled on '{self.target.name}'"))
         made = {path: digest for path, digest in ending["made"].items() if digest is not None}
         home = self._folder / remote.id / "home"
         copier = Copier(self._line.ssh, there=remote.rsync)

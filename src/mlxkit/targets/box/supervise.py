@@ -125,8 +125,8 @@ class Supervisor:
                 {"name": gpu.name, "driver": gpu.driver, "memory": gpu.memory} for gpu in self._cards.gpus
             ],
         }
-        ending = {"made": {}, "machine": machine, "cancelled": self._ordered > 0, "finished": time.time()}
-        self._job.write("end", {**_FAILED, **ending, **outcome})
+        about = {"machine": machine, "cancelled": self._ordered > 0, "finished": time.time()}
+        self._job.write("end", {**_FAILED, "made": {}, **outcome, **about})
 
     def _compare(self) -> None:
         """Refuse code that is not what the stage's record will say: somebody edited it while it was sent."""
