@@ -401,7 +401,7 @@ def outcome(name):
 
 
 print(outcome("first").succeeded)
-resource.prlimit(workers._template.pid, resource.RLIMIT_NPROC, (1, 1))
+resource.prlimit(workers._template.process.pid, resource.RLIMIT_NPROC, (1, 1))
 print(outcome("second").exit_code)
 workers.close()
 """
@@ -468,9 +468,9 @@ def test_a_template_that_died_is_replaced(tmp_path: Path) -> None:
     workers = Workers(tmp_path)
     place = Place(tmp_path, workers)
     workers.warm_up()
-    assert workers._template is not None
-    workers._template.kill()
-    workers._template.wait()
+    assert workers._template.process is not None
+    workers._template.process.kill()
+    workers._template.process.wait()
     assert place.run("echo", a=1).result == {"a": 1}
     workers.close()
 
@@ -481,10 +481,10 @@ def test_jobs_that_wait_for_a_template_that_dies_are_handed_to_another(tmp_path:
     workers = Workers(tmp_path)
     place = Place(tmp_path, workers)
     workers.warm_up()
-    assert workers._template is not None
-    os.kill(workers._template.pid, signal.SIGSTOP)
+    assert workers._template.process is not None
+    os.kill(workers._template.process.pid, signal.SIGSTOP)
     jobs = [workers.start(place.job("echo", a=number)) for number in (1, 2)]
-    workers._template.kill()
+    workers._template.process.kill()
     assert [place.end(job).result for job in jobs] == [{"a": 1}, {"a": 2}]
     workers.close()
 
@@ -500,7 +500,7 @@ def test_when_templates_die_one_after_another_it_is_reported(
         theirs.close()
         return ours
 
-    monkeypatch.setattr(workers, "_own_template", broken)
+    monkeypatch.setattr(workers._template, "_own", broken)
     with pytest.raises(ToolError) as caught:
         workers.start(Job("demo", tmp_path / "log", call="jobs:echo"))
     assert (caught.value.message, caught.value.hint) == (
