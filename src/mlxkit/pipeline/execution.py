@@ -24,7 +24,6 @@ from mlxkit.pipeline.events import (
 from mlxkit.pipeline.failure import resume_command
 from mlxkit.pipeline.graph import select, upstream
 from mlxkit.pipeline.lockfile import dvc_root
-from mlxkit.pipeline.metrics_file import read_metrics
 from mlxkit.pipeline.record import Recorder
 from mlxkit.pipeline.reporting import Reporting
 from mlxkit.pipeline.restore import Restore
@@ -34,6 +33,7 @@ from mlxkit.pipeline.stage_job import job_of
 from mlxkit.pipeline.staleness import StageState, Staleness
 from mlxkit.pipeline.stop import stop
 from mlxkit.project.environments import choose
+from mlxkit.project.files import read_mapping
 from mlxkit.targets.workers import Workers
 
 if TYPE_CHECKING:
@@ -309,7 +309,7 @@ class Execution:
         evaluate = self._project.evaluate_stage
         metrics: dict[str, Any] = {}
         if evaluate is not None and evaluate.metrics_path is not None and self._done(evaluate.name):
-            metrics = read_metrics(self._project.root / evaluate.metrics_path)
+            metrics = read_mapping(self._project.root / evaluate.metrics_path)
         try:
             train = self._project.train_stage
             trained = train is not None and self._done(train.name)
