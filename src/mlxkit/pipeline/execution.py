@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mlxkit.adapters import git, mlflow_moved
 from mlxkit.adapters.dvc_locks import claims_are_cut
 from mlxkit.adapters.lazy_dvc import LazyDvc
-from mlxkit.errors import Interrupted, MlxError, of_the_machine
+from mlxkit.errors import Interrupted, MlxError, machine_explained
 from mlxkit.pipeline import dvc_yaml
 from mlxkit.pipeline.durations import keep_durations, saved_seconds
 from mlxkit.pipeline.events import (
@@ -81,21 +81,18 @@ class Execution:
         """Go through all stages; see `run`."""
         self._events(PlanMade(tuple(self._plan.order)))
         try:
-            self._warm_up()
-            if claims_are_cut(dvc_root(self._project.root)):
-                self._dvc().drop_cut_claims()
-            self._plan.take_over_data()
-            while len(self._results.by_name) < len(self._plan.order):
-                self._start_ready()
-                self._collect()
+            with machine_explained():
+                self._warm_up()
+                if claims_are_cut(dvc_root(self._project.root)):
+                    self._dvc().drop_cut_claims()
+                self._plan.take_over_data()
+                while len(self._results.by_name) < len(self._plan.order):
+                    self._start_ready()
+                    self._collect()
         except KeyboardInterrupt:
             self._interrupt()
         except MlxError as error:
             self._results.error = error
-        except OSError as error:
-            self._results.error = of_the_machine(error)
-            if self._results.error is None:
-                raise
         self._dvc.release_claims()
         return self._finish(started)
 

@@ -6,7 +6,7 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mlxkit.errors import MlxError, of_the_machine
+from mlxkit.errors import MlxError, machine_explained
 from mlxkit.pipeline.events import Events, StageEnded
 from mlxkit.pipeline.run_result import StageResult
 
@@ -49,16 +49,11 @@ class StageResults:
     def failing_alone(self, name: str) -> Iterator[None]:
         """Let what goes wrong with one stage end no other one that runs."""
         try:
-            yield
-            return
+            with machine_explained():
+                yield
         except MlxError as error:
-            known: MlxError | None = error
-        except OSError as error:
-            known = of_the_machine(error)
-            if known is None:
-                raise
-        self.fail(known)
-        self.end(StageResult(name, "failed" if self.attempts[name] else "skipped"))
+            self.fail(error)
+            self.end(StageResult(name, "failed" if self.attempts[name] else "skipped"))
 
     def ran(self) -> list[str]:
         """Return the stages that ran to a good end."""
