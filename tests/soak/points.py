@@ -133,7 +133,7 @@ POINTS: tuple[Point, ...] = (
     Point("open record", "mlxkit.pipeline.record:Recorder.open", (MODEL,)),
     Point("log the model beside", "mlxkit.pipeline.record:Recorder.log_model", (MODEL,)),
     Point("close record", "mlxkit.pipeline.record:Recorder.close", (MODEL, RESTORE)),
-    Point("make the store", "mlxkit.adapters.mlflow_store:make_database", (ALL,)),
+    Point("make the store", "mlxkit.adapters.mlflow_database:make_database", (ALL,)),
     Point("prepare the store", f"{_TRACKING}:prepare", (MODEL, ALL)),
     Point("open_run", f"{_TRACKING}:open_run", (MODEL,)),
     Point("close abandoned", f"{_TRACKING}:close_abandoned", (MODEL,)),
