@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.live_processes import eventually, is_running, pid_in
 
 from mlxkit.errors import ToolError
 from mlxkit.pipeline.events import ignore
@@ -27,7 +28,7 @@ from mlxkit.targets.base import Job, Outcome
 from mlxkit.targets.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 LINUX = sys.platform == "linux"
 JOBS = """\
@@ -123,31 +124,6 @@ while True:
 
 # The same as a daemon: its parent is gone, and its session and process group are its own.
 DAEMON = "import os\nif os.fork(): os._exit(0)\nos.setsid()\nif os.fork(): os._exit(0)\n" + CHILD
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
-    """Wait for something that other processes bring about."""
-    pause = threading.Event()
-    until = time.monotonic() + seconds
-    while not (result := condition()) and time.monotonic() < until:
-        pause.wait(0.02)
-    return result
-
-
-def is_running(pid: int) -> bool:
-    try:
-        if LINUX and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX":
-            return False
-        os.kill(pid, 0)
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return True
-
-
-def pid_in(mark: Path) -> int:
-    text = eventually(lambda: mark.exists() and mark.read_text())
-    assert text, f"{mark.name} was not written"
-    return int(text)
 
 
 @dataclass
