@@ -17,11 +17,12 @@ from __future__ import annotations
 import errno
 import os
 import shlex
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 class Exit(IntEnum):
@@ -126,6 +127,18 @@ _MENDABLE = {
     errno.EPERM: _NO_PERMISSION,
     errno.EROFS: ("the disk may only be read", "mount the disk writable, or work in a copy on another one"),
 }
+
+
+@contextmanager
+def machine_explained() -> Iterator[None]:
+    """Let an error of the operating system leave as what `of_the_machine` makes of it, where it knows it."""
+    try:
+        yield
+    except OSError as error:
+        known = of_the_machine(error)
+        if known is None:
+            raise
+        raise known from error
 
 
 def of_the_machine(error: OSError) -> ToolError | None:

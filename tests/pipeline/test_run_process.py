@@ -7,13 +7,11 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
-import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from small_project import STAGES, STEPS, by_status, messages
+from tests.live_processes import eventually, is_running, pid_in
 
 from mlxkit.errors import LockTimeout
 from mlxkit.pipeline.command import command_of
@@ -33,32 +31,6 @@ if TYPE_CHECKING:
 # Says who it is, has a child, and waits for a file that only a test writes.
 CHILD = "echo $$ > child.pid; while [ ! -e go ]; do sleep 0.05; done"
 LONG = f"echo $$ > long.pid; sh -c '{CHILD}'; echo 1 > long.txt"
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
-    """Wait for something that other processes bring about."""
-    pause = threading.Event()
-    until = time.monotonic() + seconds
-    while not (result := condition()) and time.monotonic() < until:
-        pause.wait(0.02)
-    return result
-
-
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-        if sys.platform == "linux":
-            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
-                return file.read().rpartition(")")[2].split()[0] not in "ZX"
-    except (ProcessLookupError, FileNotFoundError):
-        return False
-    return True
-
-
-def pid_in(path: Path) -> int:
-    text = eventually(lambda: path.exists() and path.read_text())
-    assert text, f"{path.name} was not written"
-    return int(text)
 
 
 class Running:

@@ -74,7 +74,7 @@ POINTS: tuple[Point, ...] = (
     Point("rename marker", "os:replace", (MODEL,), BOTH, ".recorded.json."),
     Point("write .dvc file", "dvc.utils.serialize._common:_dump_data", (RAW,), CUT, ".dvc"),
     # mlx itself: the plan and the jobs
-    Point("warm up", "mlxkit.targets.workers:Workers.warm_up", (MODEL, PIECES)),
+    Point("warm up", "mlxkit.targets.template_client:TemplateClient.connect", (MODEL, PIECES)),
     Point("start a job", "mlxkit.targets.workers:Workers.start", (MODEL, RAW), passages=3),
     Point("begin a stage", "mlxkit.pipeline.execution:Execution._begin", (RAW,), passages=7),
     Point("settle a stage", "mlxkit.pipeline.execution:Execution._settle", (RAW,), passages=7),
@@ -133,7 +133,7 @@ POINTS: tuple[Point, ...] = (
     Point("open record", "mlxkit.pipeline.record:Recorder.open", (MODEL,)),
     Point("log the model beside", "mlxkit.pipeline.record:Recorder.log_model", (MODEL,)),
     Point("close record", "mlxkit.pipeline.record:Recorder.close", (MODEL, RESTORE)),
-    Point("make the store", "mlxkit.adapters.mlflow_store:_make_database", (ALL,)),
+    Point("make the store", "mlxkit.adapters.mlflow_database:make_database", (ALL,)),
     Point("prepare the store", f"{_TRACKING}:prepare", (MODEL, ALL)),
     Point("open_run", f"{_TRACKING}:open_run", (MODEL,)),
     Point("close abandoned", f"{_TRACKING}:close_abandoned", (MODEL,)),

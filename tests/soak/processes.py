@@ -103,9 +103,9 @@ def start_mlx(folder: Path, log: Path, arguments: Sequence[str], before: Callabl
 
     def call() -> int:
         from mlxkit.cli.app import main
-        from mlxkit.targets import workers
+        from mlxkit.targets import spawn
 
-        workers.subprocess = _Subprocess()  # type: ignore[assignment]
+        spawn.subprocess = _Subprocess()  # type: ignore[assignment]
         sys.argv = ["mlx", *arguments]
         before()
         return main(list(arguments))

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.live_processes import eventually, is_running, pid_in
 
 from mlxkit.errors import ToolError
 from mlxkit.pipeline.events import ignore
@@ -27,7 +28,7 @@ from mlxkit.targets.base import Job, Outcome
 from mlxkit.targets.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 LINUX = sys.platform == "linux"
 JOBS = """\
@@ -123,31 +124,6 @@ while True:
 
 # The same as a daemon: its parent is gone, and its session and process group are its own.
 DAEMON = "import os\nif os.fork(): os._exit(0)\nos.setsid()\nif os.fork(): os._exit(0)\n" + CHILD
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
-    """Wait for something that other processes bring about."""
-    pause = threading.Event()
-    until = time.monotonic() + seconds
-    while not (result := condition()) and time.monotonic() < until:
-        pause.wait(0.02)
-    return result
-
-
-def is_running(pid: int) -> bool:
-    try:
-        if LINUX and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX":
-            return False
-        os.kill(pid, 0)
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return True
-
-
-def pid_in(mark: Path) -> int:
-    text = eventually(lambda: mark.exists() and mark.read_text())
-    assert text, f"{mark.name} was not written"
-    return int(text)
 
 
 @dataclass
@@ -401,7 +377,7 @@ def outcome(name):
 
 
 print(outcome("first").succeeded)
-resource.prlimit(workers._template.pid, resource.RLIMIT_NPROC, (1, 1))
+resource.prlimit(workers._template.process.pid, resource.RLIMIT_NPROC, (1, 1))
 print(outcome("second").exit_code)
 workers.close()
 """
@@ -468,9 +444,9 @@ def test_a_template_that_died_is_replaced(tmp_path: Path) -> None:
     workers = Workers(tmp_path)
     place = Place(tmp_path, workers)
     workers.warm_up()
-    assert workers._template is not None
-    workers._template.kill()
-    workers._template.wait()
+    assert workers._template.process is not None
+    workers._template.process.kill()
+    workers._template.process.wait()
     assert place.run("echo", a=1).result == {"a": 1}
     workers.close()
 
@@ -481,10 +457,10 @@ def test_jobs_that_wait_for_a_template_that_dies_are_handed_to_another(tmp_path:
     workers = Workers(tmp_path)
     place = Place(tmp_path, workers)
     workers.warm_up()
-    assert workers._template is not None
-    os.kill(workers._template.pid, signal.SIGSTOP)
+    assert workers._template.process is not None
+    os.kill(workers._template.process.pid, signal.SIGSTOP)
     jobs = [workers.start(place.job("echo", a=number)) for number in (1, 2)]
-    workers._template.kill()
+    workers._template.process.kill()
     assert [place.end(job).result for job in jobs] == [{"a": 1}, {"a": 2}]
     workers.close()
 
@@ -500,7 +476,7 @@ def test_when_templates_die_one_after_another_it_is_reported(
         theirs.close()
         return ours
 
-    monkeypatch.setattr(workers, "_own_template", broken)
+    monkeypatch.setattr(workers._template, "_own", broken)
     with pytest.raises(ToolError) as caught:
         workers.start(Job("demo", tmp_path / "log", call="jobs:echo"))
     assert (caught.value.message, caught.value.hint) == (

@@ -7,31 +7,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from mlxkit.errors import MlxError
 from mlxkit.evaluation.asking import Asked
+from mlxkit.evaluation.breakdown import Breakdown, Scored
 from mlxkit.evaluation.classification import ClassificationScorer
-from mlxkit.evaluation.curves import classification_facts, wilson
+from mlxkit.evaluation.curves import classification_facts
 from mlxkit.evaluation.facts import (
     Evaluation,
-    Gap,
-    Group,
     MetricFact,
-    OverTime,
-    Period,
-    Protected,
     Questions,
     WeakSlices,
 )
-from mlxkit.evaluation.groups import grouped, shortened
+from mlxkit.evaluation.gaps import Gaps
+from mlxkit.evaluation.groups import shortened
 from mlxkit.evaluation.importance import questions
 from mlxkit.evaluation.labels import LabelIndex
-from mlxkit.evaluation.periods import Periods, periods
 from mlxkit.evaluation.regression import RegressionScorer
 from mlxkit.evaluation.resampling import MOST_ROWS, SEED, Draws, Subset, bootstrap
 from mlxkit.evaluation.residuals import regression_facts
@@ -40,20 +35,17 @@ from mlxkit.evaluation.weak_slices import weak_slices
 from mlxkit.project.metrics import METRICS, metrics_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import TypeVar
 
-    from numpy.typing import NDArray
     from pandas import DataFrame, Series
 
-    from mlxkit.evaluation.groups import Grouped
     from mlxkit.evaluation.predictions import Predictions
     from mlxkit.evaluation.score import Label, Scorer
     from mlxkit.project.models import Task
 
     T = TypeVar("T")
 
-_GROUPS, _LEAST_GROUP, _LEAST_PERIOD = 8, 10, 10
 _SLICED_COLUMNS = 40
 MODEL, BASELINE = "model", "baseline"
 
@@ -104,21 +96,25 @@ class _Description:
         self._truth = self._rows[subject.target]
         predictions = subject.predictions.at(kept)
         self._scorer = scorer(subject.task, self._truth, predictions, positive=subject.positive)
-        self._gaps: list[Gap] = []
+        self._gaps = Gaps()
         self._metrics = tuple(
             m.name for m in metrics_of(subject.task) if math.isfinite(self._scorer.value(m.name))
         )
-        self._gaps += [
-            Gap(m.title, _why_not(m.name, self._scorer))
-            for m in metrics_of(subject.task)
-            if m.name not in self._metrics
-        ]
+        for m in metrics_of(subject.task):
+            if m.name not in self._metrics:
+                self._gaps.note(m.title, _why_not(m.name, self._scorer))
         self._headline = self._choose_headline()
+        self._breakdown = Breakdown(
+            Scored(self._rows, self._scorer, self._metrics, self._headline),
+            self._gaps,
+            protected=subject.protected,
+            time=subject.time,
+        )
 
     def evaluation(self) -> Evaluation:
         """Put all parts together."""
         subject, found = self._subject, self._scorer
-        asked = self._part("importance and dependence", self._questions)
+        asked = self._gaps.part("importance and dependence", self._questions)
         classification = isinstance(found, ClassificationScorer)
         return Evaluation(
             task=subject.task,
@@ -131,19 +127,19 @@ class _Description:
             metrics=tuple(self._metric(name) for name in self._metrics),
             method=self._draws.method,
             own=dict(subject.own),
-            protected=tuple(self._protected()),
-            weak=self._part("weak slices", lambda: self._weak(asked)),
-            classification=self._part(
+            protected=self._breakdown.protected(self._draws),
+            weak=self._gaps.part("weak slices", lambda: self._weak(asked)),
+            classification=self._gaps.part(
                 "ranking and calibration", lambda: classification_facts(found, costs=subject.costs)
             )
             if isinstance(found, ClassificationScorer)
             else None,
             regression=None
             if classification
-            else self._part("residuals", lambda: regression_facts(self._regression)),
+            else self._gaps.part("residuals", lambda: regression_facts(self._regression)),
             questions=asked,
-            over_time=self._over_time(),
-            gaps=tuple(self._gaps),
+            over_time=self._breakdown.over_time(self._draws),
+            gaps=tuple(self._gaps.found),
         )
 
     def _choose_headline(self) -> str:
@@ -152,16 +148,6 @@ class _Description:
             return "mae"
         ranks = isinstance(self._scorer, ClassificationScorer) and self._scorer.positive is not None
         return "roc_auc" if ranks and "roc_auc" in self._metrics else "accuracy"
-
-    def _part(self, name: str, make: Callable[[], T]) -> T | None:
-        """Make a part of the report, or note why there is none: a report must not fail the stage."""
-        try:
-            return make()
-        except MlxError as error:
-            self._gaps.append(Gap(name, error.message))
-        except Exception as error:  # the numerics of odd data, and the user's own model
-            self._gaps.append(Gap(name, f"{type(error).__name__}: {error}"))
-        return None
 
     # --- metrics
 
@@ -182,24 +168,11 @@ class _Description:
             MODEL: Subset(self._scorer.at(taken), self._metrics),
             BASELINE: Subset(self._baseline.at(taken), self._metrics),
         }
-        for name, rows, metrics in self._parts_to_draw():
+        for name, rows, metrics in self._breakdown.parts():
             inside = np.flatnonzero(np.isin(taken, rows, assume_unique=True))
             if len(inside) > 1:
                 subsets[name] = Subset(self._scorer.at(taken[inside]), metrics, inside)
         return bootstrap(subsets, len(taken), of=total)
-
-    def _parts_to_draw(self) -> list[tuple[str, NDArray[np.intp], tuple[str, ...]]]:
-        parts = []
-        headline = (self._headline,)
-        for column, groups in self._groups.items():
-            for code in range(min(len(groups.names), _GROUPS)):
-                if groups.counts[code] >= _LEAST_GROUP:
-                    parts.append((f"{column}={code}", groups.rows_of(code), self._metrics))
-                    parts.append((f"{column}!={code}", np.flatnonzero(groups.codes != code), headline))
-        if self._periods is not None:
-            for code in range(len(self._periods.starts)):
-                parts.append((f"period {code}", np.flatnonzero(self._periods.codes == code), headline))
-        return parts
 
     def _metric(self, name: str) -> MetricFact:
         value, guessed = self._scorer.value(name), self._baseline.value(name)
@@ -216,50 +189,7 @@ class _Description:
             gain,
         )
 
-    # --- groups
-
-    @cached_property
-    def _groups(self) -> dict[str, Grouped]:
-        found = {}
-        for column in self._subject.protected:
-            if column not in self._rows.columns:
-                self._gaps.append(Gap(f"groups of {column}", "the test rows have no such column"))
-                continue
-            groups = self._part(f"groups of {column}", partial(grouped, self._rows[column]))
-            if groups is not None:
-                found[column] = groups
-        return found
-
-    def _protected(self) -> list[Protected]:
-        found = []
-        for column, groups in self._groups.items():
-            shown = range(min(len(groups.names), _GROUPS))
-            described = tuple(self._group(column, groups, code) for code in shown)
-            found.append(Protected(shortened(column), described, len(groups.names) - len(shown)))
-        return found
-
-    def _group(self, column: str, groups: Grouped, code: int) -> Group:
-        rows = groups.rows_of(code)
-        ours, rest = self._scorer.at(rows), self._scorer.at(np.flatnonzero(groups.codes != code))
-        metrics, difference = {}, None
-        if len(rows) >= _LEAST_GROUP:
-            name = f"{column}={code}"
-            values = {metric: ours.value(metric) for metric in self._metrics}
-            metrics = {
-                metric: self._draws.estimate(name, metric, value)
-                for metric, value in values.items()
-                if math.isfinite(value)
-            }
-            gap = values[self._headline] - (rest.value(self._headline) if rest.rows else math.nan)
-            if math.isfinite(gap):
-                difference = self._draws.difference(name, f"{column}!={code}", self._headline, gap)
-        flagged, actual = None, None
-        if isinstance(ours, ClassificationScorer) and ours.positive is not None:
-            flagged = wilson(int((ours.predicted == ours.positive).sum()), ours.rows)
-            actual = float((ours.truth == ours.positive).mean())
-        return Group(groups.names[code], len(rows), metrics, difference, flagged, actual)
-
-    # --- slices, questions, time
+    # --- slices, questions
 
     @cached_property
     def _inputs(self) -> list[str]:
@@ -274,7 +204,7 @@ class _Description:
         if asked is not None:
             moved = {i.column: i.moved for i in asked.importance}
             names.sort(key=lambda name: -moved.get(shortened(name), 0.0))
-        columns = [c for c in dict.fromkeys([*self._groups, *names]) if c not in skipped]
+        columns = [c for c in dict.fromkeys([*self._breakdown.columns, *names]) if c not in skipped]
         found = self._scorer
         if isinstance(found, ClassificationScorer):
             errors = (found.truth != found.predicted).astype(np.float64)
@@ -284,7 +214,7 @@ class _Description:
                 self._rows, found.errors, measure="absolute_error", columns=columns[:_SLICED_COLUMNS]
             )
         if weak is None:
-            self._gaps.append(Gap("weak slices", f"{len(self._rows)} rows are too few to search"))
+            self._gaps.note("weak slices", f"{len(self._rows)} rows are too few to search")
         return weak
 
     def _questions(self) -> Questions:
@@ -310,32 +240,6 @@ class _Description:
         if not isinstance(found, ClassificationScorer) or found.positive is None:
             return None
         return shortened(found.labels[found.positive])
-
-    @cached_property
-    def _periods(self) -> Periods | None:
-        time = self._subject.time
-        if time is None:
-            return None
-        if time not in self._rows.columns:
-            self._gaps.append(Gap("metrics over time", f"the test rows have no column '{time}'"))
-            return None
-        found = self._part("metrics over time", lambda: periods(self._rows[time]))
-        if found is None and not any(gap.part == "metrics over time" for gap in self._gaps):
-            self._gaps.append(Gap("metrics over time", f"'{time}' does not span two periods"))
-        return found
-
-    def _over_time(self) -> OverTime | None:
-        if self._periods is None:
-            return None
-        found = []
-        for code, start in enumerate(self._periods.starts):
-            rows = np.flatnonzero(self._periods.codes == code)
-            value = self._scorer.at(rows).value(self._headline) if len(rows) >= _LEAST_PERIOD else math.nan
-            estimate = None
-            if math.isfinite(value):
-                estimate = self._draws.estimate(f"period {code}", self._headline, value)
-            found.append(Period(start, len(rows), estimate))
-        return OverTime(shortened(str(self._subject.time)), self._periods.unit, tuple(found))
 
     @property
     def _regression(self) -> RegressionScorer:

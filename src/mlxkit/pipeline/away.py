@@ -161,10 +161,6 @@ class Away:
         if stage.name in self._records:
             self._jobs.close(self._records.pop(stage.name), "failed")
 
-    def is_only(self, stage: str) -> bool:
-        """Whether the outputs of a job are wanted, whatever the stage would do now."""
-        return self._options.job is not None and stage in self._options.stages
-
     def close(self) -> None:
         """Drop what jobs left on their way, once everything is recorded."""
         for job in self._jobs.all():

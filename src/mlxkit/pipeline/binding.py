@@ -61,11 +61,7 @@ def bind(
         annotation = _resolved(parameter.annotation, function)
         _refuse(name, known.get(name, []), command)
         if name in command.bind:
-            path = Path(command.bind[name])
-            if name in given:
-                arguments[name] = _as_asked(given[name], path, annotation)
-            else:
-                arguments[name] = _load(path, annotation, command.read.get(name, {}))
+            arguments[name] = _input(name, annotation, command, given)
         elif name in command.out:
             written.add(name)
             arguments[name] = Path(command.out[name])
@@ -77,6 +73,13 @@ def bind(
         elif parameter.default is parameter.empty:
             raise _without_source(name, command)
     return arguments, written
+
+
+def _input(name: str, annotation: Any, command: Command, given: Mapping[str, Any]) -> Any:
+    path = Path(command.bind[name])
+    if name in given:
+        return _as_asked(given[name], path, annotation)
+    return _load(path, annotation, command.read.get(name, {}))
 
 
 def _without_source(name: str, command: Command) -> StageFailed:

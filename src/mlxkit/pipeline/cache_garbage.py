@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from mlxkit.adapters import git_history
 from mlxkit.errors import Refused, ToolError
 from mlxkit.pipeline.cache_contents import Contents, content, is_key, made, read
-from mlxkit.pipeline.garbage import TEMPORARY_DAYS, Age, Heap, Removal, Waste
+from mlxkit.pipeline.garbage import TEMPORARY_DAYS, Age, Heap, Removal, Waste, readable
 from mlxkit.pipeline.lockfile import NAMING_FILES, cache_folder, dvc_root, named_objects
 from mlxkit.pipeline.workspace_garbage import Tree, scan
 
@@ -65,15 +65,9 @@ def look(root: Path, tree: Tree, age: Age) -> CacheGarbage:
         Refused: git's history is not whole here.
         ToolError: something that may name objects cannot be read.
     """
-    try:
+    with readable("what DVC's cache is needed for cannot be read"):
         lie = read(cache_folder(root))
         needed = _needed(root, tree, lie, age) if lie.objects or lie.runs else set()
-    except OSError as error:
-        raise ToolError(
-            "what DVC's cache is needed for cannot be read",
-            context=[str(error.filename)],
-            hint=f"run `ls -ld '{error.filename}'`",
-        ) from error
     old_runs = [path for path, weight in lie.runs.items() if age.is_old(weight.changed)]
     return CacheGarbage(
         lie,

@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from mlxkit.project.files import write_atomically
+from mlxkit.project.files import read_mapping, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,10 +32,5 @@ def keep_durations(state_dir: Path, results: Iterable[StageResult]) -> None:
 
 
 def _read(path: Path) -> dict[str, float]:
-    try:
-        known = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(known, dict):
-        return {}
+    known = read_mapping(path)
     return {name: float(value) for name, value in known.items() if isinstance(value, int | float)}

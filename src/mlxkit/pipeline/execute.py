@@ -14,7 +14,7 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.errors import MlxError, StageFailed, of_the_machine
+from mlxkit.errors import MlxError, StageFailed, machine_explained
 from mlxkit.pipeline.binding import bind
 from mlxkit.pipeline.command import Command
 from mlxkit.pipeline.evaluation_report import write_evaluation
@@ -50,14 +50,10 @@ def execute_job(arguments: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(arguments)
     values["params"] = tuple(values["params"])
     try:
-        execute(Command(**values), Path.cwd())
+        with machine_explained():
+            execute(Command(**values), Path.cwd())
     except MlxError as error:
         return _plain(error)
-    except OSError as error:
-        known = of_the_machine(error)
-        if known is None:
-            raise
-        return _plain(known)
     finally:
         if "mlflow" in sys.modules:
             from mlxkit.adapters import mlflow_live

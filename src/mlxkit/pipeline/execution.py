@@ -1,14 +1,14 @@
-"""One run under way: which stage may start, what it needs, and what becomes of it."""
+"""One run under way: which stage may start, and what is done with it until it has ended."""
 
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters import git, mlflow_moved
 from mlxkit.adapters.dvc_locks import claims_are_cut
-from mlxkit.errors import Interrupted, MlxError, of_the_machine
+from mlxkit.adapters.lazy_dvc import LazyDvc
+from mlxkit.errors import Interrupted, MlxError, machine_explained
 from mlxkit.pipeline import dvc_yaml
 from mlxkit.pipeline.away import Away
 from mlxkit.pipeline.durations import keep_durations, saved_seconds
@@ -16,30 +16,29 @@ from mlxkit.pipeline.events import (
     Events,
     PlanMade,
     RecordClosing,
-    StageEnded,
     StageStarted,
     Tick,
     Waiting,
     Warned,
 )
 from mlxkit.pipeline.failure import resume_command
-from mlxkit.pipeline.graph import select, upstream
 from mlxkit.pipeline.lockfile import dvc_root
-from mlxkit.pipeline.metrics_file import read_metrics
+from mlxkit.pipeline.plan import Plan
 from mlxkit.pipeline.record import Recorder
 from mlxkit.pipeline.reporting import Reporting
-from mlxkit.pipeline.restore import Restore
 from mlxkit.pipeline.run_result import Options, RunResult, StageResult, Status
 from mlxkit.pipeline.settlement import Begun, Settlement
 from mlxkit.pipeline.stage_job import job_of
+from mlxkit.pipeline.stage_results import StageResults
 from mlxkit.pipeline.staleness import StageState, Staleness
 from mlxkit.pipeline.stop import stop
 from mlxkit.project.environments import choose
+from mlxkit.project.files import read_mapping
 from mlxkit.targets.several import Several
 from mlxkit.targets.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mlxkit.project.models import Project, Stage
     from mlxkit.targets.base import Outcome, Running, Target
@@ -69,92 +68,78 @@ class Execution:
         self._leaves = leaves
         self._project, self._options, self._events = project, options, events
         self._here, self._recording = target, recording
-        self._staleness = Staleness(project, lambda: self.dvc)
+        self._dvc = LazyDvc(
+            project.root, lambda text: events(Waiting(text)), lambda text: events(Warned(text))
+        )
+        self._staleness = Staleness(project, self._dvc)
         dvc_yaml.write(project, dvc_yaml.render(self._staleness.definitions))
-        self._restore = Restore(project, self._staleness, lambda: self.dvc, events)
-        self._settlement = Settlement(project, self._staleness, lambda: self.dvc, told=options.verbose)
-        self._order = list(options.stages) if options.job else select(project.stages, options.stages)
-        self._above = upstream(project.stages)
+        self._plan = Plan(project, options, self._staleness, self._dvc, events)
+        self._settlement = Settlement(project, self._staleness, self._dvc, told=options.verbose)
         self._git = git.state(project.root, ignore=project.metric_files)
         self._environment = choose(project, options.environment, branch=self._git.branch).environment
         self._recorder = Recorder(project, self._environment, self._git, recording)
         self._away = Away(project, options, self._staleness, self._recorder, events)
         self._target = Several(target, self._away.target)
         self._reporting = Reporting(project, target, self._recorder, events)
-        self._results: dict[str, StageResult] = {}
+        self._results = StageResults(events)
         self._running: dict[str, tuple[Running, Begun]] = {}
         self._opening: dict[str, Begun] = {}
-        self._attempts: dict[str, int] = {}
-        self._planned: dict[str, StageState] = {}
-        """What the plan found; it holds until anything is brought back or run."""
         self._look_at = 0.0
-        self._error: MlxError | None = None
-        self._dvc: Any = None
 
     def close(self) -> None:
         """End what still runs and release everything."""
         self._target.close()
         self._recording.close()
-        if self._dvc is not None:
-            self._dvc.close()
+        self._dvc.close()
 
     def run(self, started: float) -> RunResult:
         """Go through all stages; see `run`."""
-        self._events(PlanMade(tuple(self._order)))
+        self._events(PlanMade(tuple(self._plan.order)))
         try:
-            self._warm_up()
-            if claims_are_cut(dvc_root(self._project.root)):
-                self.dvc.drop_cut_claims()
-            if self._restore.take_over_data(self._order):
-                self._planned.clear()
-            while len(self._results) < len(self._order):
-                self._start_ready()
-                self._collect()
+            with machine_explained():
+                self._warm_up()
+                if claims_are_cut(dvc_root(self._project.root)):
+                    self._dvc().drop_cut_claims()
+                self._plan.take_over_data()
+                while len(self._results.by_name) < len(self._plan.order):
+                    self._start_ready()
+                    self._collect()
         except KeyboardInterrupt:
             self._interrupt()
         except MlxError as error:
-            self._error = error
-        except OSError as error:
-            self._error = of_the_machine(error)
-            if self._error is None:
-                raise
-        if self._dvc is not None:
-            self._dvc.release_claims()
+            self._results.error = error
+        self._dvc.release_claims()
+        return self._finish(started)
+
+    def _finish(self, started: float) -> RunResult:
+        """Complete the record and the report, and say what the run did."""
+        results = self._results.by_name
         self._events(RecordClosing())
-        if self._error is None:
-            self._reporting.begin(
-                [result.name for result in self._results.values() if result.status == "ran"]
-            )
+        if self._results.error is None:
+            self._reporting.begin(self._results.ran())
         run_id, metrics = self._record()
         self._away.close()
         reported = self._reporting.finish(evaluated=bool(metrics))
         self._staleness.save()
-        saved = saved_seconds(self._project.state_dir, self._results.values())
-        keep_durations(self._project.state_dir, self._results.values())
+        saved = saved_seconds(self._project.state_dir, results.values())
+        keep_durations(self._project.state_dir, results.values())
         return RunResult(
             run_id=run_id,
             git_commit=self._git.commit,
             dirty=self._git.dirty,
             environment=self._environment.name,
-            stages=tuple(self._results.get(name, StageResult(name, "skipped")) for name in self._order),
+            stages=tuple(results.get(name, StageResult(name, "skipped")) for name in self._plan.order),
             metrics=metrics,
             **vars(reported),
             seconds=time.monotonic() - started,
             saved_seconds=saved,
             recorded=self._recorder.recorded,
-            error=self._error,
+            error=self._results.error,
         )
 
     def _warm_up(self) -> None:
         """Let the workers import their libraries while the plan is made, if anything will run."""
-        stale: set[str] = set()
-        for name in self._order:
-            if self._options.forces(name) or self._above[name] & stale:
-                stale.add(name)
-                continue
-            self._planned[name] = self._staleness.check(name)
-            if self._planned[name].state != "fresh":
-                stale.add(name)
+        stale = self._plan.stale()
         train, evaluate = self._project.train_stage, self._project.evaluate_stage
         if train is not None and train.name in stale:
             # Rather than after hours of work on what the train stage reads.
@@ -164,77 +149,39 @@ class Execution:
         if any(stage is not None and stage.name in stale for stage in (train, evaluate)):
             self._recorder.prepare()
 
-    @property
-    def dvc(self) -> Any:
-        """The DVC repository, opened when it is first needed."""
-        if self._dvc is None:
-            from mlxkit.adapters.dvc import Dvc
-
-            self._dvc = Dvc(
-                self._project.root,
-                lambda text: self._events(Waiting(text)),
-                lambda text: self._events(Warned(text)),
-            )
-        return self._dvc
-
     def _start_ready(self) -> None:
-        for name in self._order:
-            if self._error is not None or len(self._running) + len(self._opening) >= self._options.jobs:
+        for name in self._plan.order:
+            if (
+                self._results.error is not None
+                or len(self._running) + len(self._opening) >= self._options.jobs
+            ):
                 break
-            if name in self._results or name in self._running or name in self._opening:
+            if name in self._results.by_name or name in self._running or name in self._opening:
                 continue
-            if any(above in self._order and above not in self._results for above in self._above[name]):
+            if not self._plan.before(name) <= self._results.by_name.keys():
                 continue
-            with self._failing_alone(name):
+            with self._results.failing_alone(name):
                 self._begin(name)
-        if self._error is not None and not self._running:
+        if self._results.error is not None and not self._running:
             self._opening.clear()
-            for name in self._order:
-                self._results.setdefault(name, StageResult(name, "skipped"))
-
-    @contextmanager
-    def _failing_alone(self, name: str) -> Iterator[None]:
-        """Let what goes wrong with one stage end no other one that runs."""
-        try:
-            yield
-            return
-        except MlxError as error:
-            known: MlxError | None = error
-        except OSError as error:
-            known = of_the_machine(error)
-            if known is None:
-                raise
-        self._error = self._error or known
-        self._end(StageResult(name, "failed" if name in self._attempts else "skipped"))
+            self._results.skip(self._plan.order)
 
     def _begin(self, name: str) -> None:
-        """Decide what a stage needs: nothing, its outputs back, or to run."""
-        state = self._planned.get(name) or self._staleness.check(name)
-        if self._away.is_only(name):
-            return self._execute(name, StageState(name, state.state, (f"job {self._options.job}",)))
-        forced = self._options.forces(name)
+        """Do what a stage needs: nothing, bring its outputs back, or run it."""
         started = time.monotonic()
-        if forced or state.state != "fresh" or state.missing:
-            self._planned.clear()
-            if self.dvc.claim(name):
-                self._staleness.reload()
-                state = self._staleness.check(name)
-        if not forced:
-            if state.state == "fresh" and not state.missing:
-                return self._end(StageResult(name, "fresh"))
-            if self._restore.outputs(name, state):
+        found, state = self._plan.meet(name)
+        match found:
+            case "fresh":
+                self._results.end(StageResult(name, "fresh"))
+            case "restored":
                 self._reporting.restored(self._project.stages[name])
-                reasons = state.reasons or tuple(f"{path} was not here" for path in state.missing)
-                return self._end(StageResult(name, "restored", time.monotonic() - started, reasons))
-        self._restore.inputs(name)
-        reasons = ("forced",) if forced and not state.reasons else state.reasons
-        reasons = reasons or tuple(f"{path} is neither here nor in the cache" for path in state.missing)
-        self._execute(name, StageState(name, state.state, reasons, state.missing))
-        return None
+                self._results.end(StageResult(name, "restored", time.monotonic() - started, state.reasons))
+            case "stale":
+                self._execute(name, state)
 
     def _execute(self, name: str, state: StageState) -> None:
         stage = self._project.stages[name]
-        self._attempts[name] = self._attempts.get(name, 0) + 1
+        self._results.attempts[name] += 1
         begun = self._away.begin(stage, state)
         if stage.kind != "train":
             self._start(stage, begun, {})
@@ -248,10 +195,10 @@ class Execution:
 
     def _start_opened(self) -> None:
         """Start the training, once its run is open or cannot be."""
-        variables = self._recorder.variables() if self._opening and self._error is None else None
+        variables = self._recorder.variables() if self._opening and self._results.error is None else None
         if variables is not None:
             for name, begun in self._opening.items():
-                with self._failing_alone(name):
+                with self._results.failing_alone(name):
                     self._start(self._project.stages[name], begun, variables)
             self._opening.clear()
 
@@ -263,7 +210,8 @@ class Execution:
         self._reporting.started(stage)
         here = begun.target is None
         job = job_of(self._project, stage, env) if here else self._away.job(stage, begun, env)
-        self._events(StageStarted(stage.name, begun.state.reasons, job.log, self._attempts[stage.name]))
+        attempt = self._results.attempts[stage.name]
+        self._events(StageStarted(stage.name, begun.state.reasons, job.log, attempt))
         self._running[stage.name] = (self._target.start(job), begun)
 
     def _collect(self) -> None:
@@ -279,9 +227,9 @@ class Execution:
         for running, outcome in self._target.wait(under_way, seconds=_TICK_SECONDS):
             name = names[id(running)]
             _, begun = self._running.pop(name)
-            with self._failing_alone(name):
+            with self._results.failing_alone(name):
                 self._settle(name, running, outcome, begun)
-        if not self._running and not self._opening and self._dvc is not None:
+        if not self._running and not self._opening:
             self._dvc.release_claims()
         self._events(Tick(self._memory()))
 
@@ -296,7 +244,7 @@ class Execution:
     def _settle(self, name: str, running: Running, outcome: Outcome, begun: Begun) -> None:
         """Keep what a stage made, or try again, or end it as failed."""
         stage, job = self._project.stages[name], running.job
-        error, attempt = self._settlement.failure(stage, job, outcome), self._attempts[name]
+        error, attempt = self._settlement.failure(stage, job, outcome), self._results.attempts[name]
         sent = self._away.record(stage)
         if error is not None:
             self._away.give_up(stage)
@@ -315,29 +263,25 @@ class Execution:
         if error is None and stage.kind == "train":
             self._recorder.log_model(self._staleness)
         status: Status = "ran" if error is None else "failed"
-        self._error = self._error or error
+        self._results.fail(error)
         log = job.log.relative_to(self._project.root).as_posix()
         reasons = begun.state.reasons
-        return self._end(StageResult(name, status, outcome.seconds, reasons, log, outcome.max_memory))
-
-    def _end(self, result: StageResult) -> None:
-        self._results[result.name] = result
-        self._events(
-            StageEnded(result.name, result.status, result.seconds, result.reasons, result.max_memory)
-        )
+        return self._results.end(StageResult(name, status, outcome.seconds, reasons, log, outcome.max_memory))
 
     def _interrupt(self) -> None:
         """Stop after Ctrl-C; what finished is kept, and what runs elsewhere may go on."""
         left = self._leave()
         for name in self._running:
-            self._results[name] = StageResult(name, "failed", reasons=("interrupted",))
+            self._results.by_name[name] = StageResult(name, "failed", reasons=("interrupted",))
         stop(self._target, [running for running, _ in self._running.values()], self._events)
         for name in self._running:
             self._away.give_up(self._project.stages[name])
-        self._error = Interrupted("interrupted; what had finished is kept", hint=f"run `{resume_command()}`")
+        self._results.error = Interrupted(
+            "interrupted; what had finished is kept", hint=f"run `{resume_command()}`"
+        )
         if left:
             jobs = ", ".join(f"'{job}'" for job in left)
-            self._error = Interrupted(
+            self._results.error = Interrupted(
                 f"left: {jobs} {'goes' if len(left) == 1 else 'go'} on; what had finished here is kept",
                 hint=f"run `mlx jobs attach {left[0]}`, or `mlx jobs cancel {left[0]}`",
             )
@@ -350,25 +294,28 @@ class Execution:
         left = {name: job for name, running in away.items() if (job := self._target.leave(running))}
         for name in left:
             del self._running[name]
-            self._results[name] = StageResult(name, "away")
-            self._recorder.leave()
+            self._results.by_name[name] = StageResult(name, "away")
+            if self._project.stages[name].kind == "train":
+                self._recorder.leave()
         return list(left.values())
 
     def _record(self) -> tuple[str | None, dict[str, Any]]:
         """Complete the MLflow record; a store that fails does not undo the outputs, which are safe by now."""
         evaluate = self._project.evaluate_stage
         metrics: dict[str, Any] = {}
-        if evaluate is not None and evaluate.metrics_path is not None and self._done(evaluate.name):
-            metrics = read_metrics(self._project.root / evaluate.metrics_path)
+        if (
+            evaluate is not None
+            and evaluate.metrics_path is not None
+            and self._results.is_done(evaluate.name)
+        ):
+            metrics = read_mapping(self._project.root / evaluate.metrics_path)
         try:
             train = self._project.train_stage
-            trained = train is not None and self._done(train.name)
-            return self._recorder.close(
-                self._results, self._staleness, metrics, trained, self._error
-            ), metrics
+            trained = train is not None and self._results.is_done(train.name)
+            run_id = self._recorder.close(
+                self._results.by_name, self._staleness, metrics, trained, self._results.error
+            )
         except MlxError as error:
-            self._error = self._error or error
-            return self._recorder.run_id, metrics
-
-    def _done(self, name: str) -> bool:
-        return name in self._results and self._results[name].status in ("ran", "restored", "fresh")
+            self._results.fail(error)
+            run_id = self._recorder.run_id
+        return run_id, metrics

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from mlxkit.errors import ToolError
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 Place = Literal["workspace", "cache", "mlflow"]
@@ -16,6 +20,21 @@ DEFAULT_DAYS = 14.0
 TEMPORARY_DAYS = 1.0
 """After this long without a change, no live process is writing a temporary file."""
 _DAY_SECONDS = 86400.0
+
+
+@contextmanager
+def readable(message: str) -> Iterator[None]:
+    """Name the file that cannot be read; `message` says what that means.
+
+    Raises:
+        ToolError: there is such a file.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ToolError(
+            message, context=[str(error.filename)], hint=f"run `ls -ld '{error.filename}'`"
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from mlxkit.errors import DataError
 from mlxkit.pipeline.lockfile import dvc_root
-from mlxkit.project.files import write_atomically
+from mlxkit.project.files import read_mapping, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ class Hasher:
         self._root, self._above = root, len(os.fspath(root)) + 1
         self._dvc_root = dvc_root(root)
         self._memo_path = memo
-        self._memo = self._read_memo()
+        self._memo: dict[str, object] = read_mapping(self._memo_path)
         self._changed = False
 
     def hash(self, path: str) -> str | None:
@@ -84,13 +84,6 @@ class Hasher:
             write_atomically(self._memo_path, json.dumps(self._memo).encode())
         except OSError:
             self._changed = False
-
-    def _read_memo(self) -> dict[str, object]:
-        try:
-            memo = json.loads(self._memo_path.read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return memo if isinstance(memo, dict) else {}
 
     def _hash_directory(self, folder: Path) -> str:
         """Hash a directory. Its paths are plain text: of many files, Path objects take most of the time."""

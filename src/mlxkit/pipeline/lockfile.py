@@ -69,6 +69,12 @@ class Tracked:
     maker: str | None = None
 
 
+def output_hash(locked: Mapping[str, Locked], path: str | None) -> str:
+    """Return the hash on record of an output; empty where no stage has it."""
+    found = (stage.outs[path] for stage in locked.values() if path in stage.outs) if path else ()
+    return next(iter(found), "")
+
+
 def read_lock(root: Path) -> dict[str, Locked]:
     """Read dvc.lock; no file means that no stage has run.
 

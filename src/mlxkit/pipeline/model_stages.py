@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.errors import StageFailed, ToolError
 from mlxkit.pipeline.formats import TABLE_SUFFIXES, load_table, suffix_of
+from mlxkit.pipeline.trained_run import name_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,8 +64,7 @@ def save_trained_model(
         # A store that is away by now does not make a training fail; whoever closes the run says it.
         with suppress(ToolError):
             drop_autologged_models(mlflow_store.resolve(root), logged_to)
-    record = {"run_id": run_id or f"unrecorded-{uuid.uuid4().hex}"}
-    Path(f"{path}.run.json").write_text(json.dumps(record) + "\n", encoding="utf-8")
+    name_run(path, run_id)
 
 
 def predict_test_rows(command: Command, model: object, rows: pd.DataFrame) -> Predictions:

@@ -7,28 +7,27 @@ stands in `.mlx/recorded.json`; while it matches the workspace, a run with nothi
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.adapters import git, mlflow_store
+from mlxkit.adapters import mlflow_store
 from mlxkit.adapters.process import this_process
 from mlxkit.errors import MlxError, ToolError
 from mlxkit.pipeline.evaluation_report import report_files
-from mlxkit.pipeline.lockfile import LOCK_FILE
+from mlxkit.pipeline.last_record import LastRecord
+from mlxkit.pipeline.lockfile import LOCK_FILE, output_hash
 from mlxkit.pipeline.record_facts import TARGET, tags_of_machine
 from mlxkit.pipeline.record_steps import Steps
+from mlxkit.pipeline.trained_run import trained_run
 from mlxkit.project.environments import sharing_store, tracking_uri
-from mlxkit.project.files import write_atomically
-from mlxkit.project.models import CONFIG_FILE, PARAMS_FILE, Environment, Project
-from mlxkit.project.variables import mask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from mlxkit.adapters.git import GitState
     from mlxkit.pipeline.run_result import StageResult
     from mlxkit.pipeline.staleness import Staleness
+    from mlxkit.project.models import Environment, Project
     from mlxkit.targets.base import Target
 
 
@@ -39,11 +38,9 @@ class Recorder:
         run_id: the MLflow run of the training, None when there was none.
     """
 
-    def __init__(
-        self, project: Project, environment: Environment, state: git.GitState, target: Target
-    ) -> None:
+    def __init__(self, project: Project, environment: Environment, state: GitState, target: Target) -> None:
         self._project, self._environment, self._git = project, environment, state
-        self._marker = project.state_dir / "recorded.json"
+        self._last = LastRecord(project)
         self._steps = Steps(target, project.state_dir / "logs")
         self._owner = this_process()
         self._prepared = self._model_asked = False
@@ -86,8 +83,7 @@ class Recorder:
         """
         if self.run_id is None:
             self.prepare()
-            with suppress(OSError):  # a run that is killed from here on must be closed by the next one
-                self._marker.unlink(missing_ok=True)
+            self._last.forget()  # a run that is killed from here on must be closed by the next one
             self._opening = self._facts(hashes, staleness)
             if target is not None:
                 tags = {**self._opening["tags"], TARGET: target}
@@ -195,11 +191,10 @@ class Recorder:
             self._finish_opening()
         if self._left or (not trained and self.run_id is None):
             return self.run_id
-        key = self._key(staleness, evaluated=bool(metrics))
-        marker = _read_json(self._marker)
-        gone = self.store.database is not None and not self.store.database.exists()
-        if self.run_id is None and _is_recorded(key, marker.get("key")) and not gone:
-            return str(marker["run_id"])
+        key = self._last.key(staleness.locked, self.store, evaluated=bool(metrics))
+        known = self._last.run_of(key, self.store)
+        if self.run_id is None and known is not None:
+            return known
         request = self._made(results, metrics, trained, error)
         try:
             if self.run_id is not None:
@@ -207,13 +202,12 @@ class Recorder:
             else:
                 self.run_id = self._complete(request, staleness)
         except ToolError as refused:
-            raise self._kept_nowhere(refused, trained=trained) from refused
+            raise _kept_nowhere(refused, trained=trained) from refused
         if self._away is not None:
-            raise self._kept_elsewhere(self._away)
+            raise _kept_elsewhere(self._away)
         if not trained:
             return None
-        with suppress(OSError):  # without it, the next run asks MLflow
-            write_atomically(self._marker, json.dumps({"key": key, "run_id": self.run_id}).encode())
+        self._last.keep(key, self.run_id)
         return self.run_id
 
     def _made(
@@ -266,33 +260,16 @@ class Recorder:
         """Record a model that this run did not train: from the run cache, a colleague, or `dvc repro`."""
         train = self._project.train_stage
         assert train is not None
-        known = _read_json(self._project.root / (self._project.run_record_path or ""))
         self._ask(
             "complete",
             {
                 **request,
-                "run_id": known.get("run_id", ""),
+                "run_id": trained_run(self._project) or "",
                 **self._facts(staleness.dependency_hashes(train.name), staleness),
                 **self._model(staleness),
             },
         )
         return str(self._steps.answer("complete")["run_id"])
-
-    def _kept_elsewhere(self, error: ToolError) -> ToolError:
-        """Say what the store said, and how the record gets there."""
-        return ToolError(
-            error.message,
-            context=[*error.context, "the outputs are safe, and the record waits in .mlx/unrecorded"],
-            hint=f"{error.hint}; when that is mended, run `mlx runs sync`",
-        )
-
-    def _kept_nowhere(self, error: ToolError, *, trained: bool) -> ToolError:
-        """Say that no store took the record, not even the one that waits; the next run makes it anew."""
-        return ToolError(
-            error.message,
-            context=[*error.context, *(["the outputs are safe, and not recorded"] if trained else [])],
-            hint=f"{error.hint}; when that is mended, run `mlx run`",
-        )
 
     def _ask(self, action: str, request: Mapping[str, Any]) -> None:
         self._steps.ask(action, {**request, **self._request()})
@@ -313,67 +290,38 @@ class Recorder:
 
     def _model(self, staleness: Staleness) -> dict[str, str]:
         path = self._project.model_path or ""
-        model_hash = self._output_hash(staleness, self._project.model_path)
+        model_hash = output_hash(staleness.locked, self._project.model_path)
         return {"model": str(self._project.root / path), "model_hash": model_hash}
 
     def _facts(self, hashes: Mapping[str, str | None], staleness: Staleness) -> dict[str, Any]:
         """Return what a run is opened with."""
-        from mlxkit.pipeline.record_facts import datasets_of, findings_of, params_of, tags_of
+        from mlxkit.pipeline.record_facts import facts_of
 
-        words, numbers = findings_of(self._project)
-        return {
-            "params": params_of(self._project, staleness.locked, words),
-            "findings": numbers,
-            "tags": tags_of(self._project, self._environment, self._git),
-            "datasets": datasets_of(self._project, hashes, staleness.hash_of),
-        }
+        return facts_of(self._project, self._environment, self._git, hashes, staleness)
 
     def _texts_now(self) -> dict[str, str]:
-        """Return the project's files and its uncommitted changes, by the name of the artifact."""
-        root = self._project.root
-        files = [root / name for name in (CONFIG_FILE, PARAMS_FILE) if (root / name).is_file()]
-        texts = {file.name: file.read_bytes().decode("utf-8", "replace") for file in files}
-        diff = mask(git.diff(root, self._git), root)
-        return {**texts, "uncommitted.patch": diff} if diff else texts
+        from mlxkit.pipeline.record_facts import texts_of
 
-    def _key(self, staleness: Staleness, *, evaluated: bool) -> list[str | None]:
-        """Return what identifies the model and its evaluation: their hashes in dvc.lock, and the store.
-
-        It is None where there is no evaluation to be recorded.
-        """
-        evaluate = self._project.evaluate_stage
-        metrics = evaluate.metrics_path if evaluate is not None and evaluated else None
-        model = [
-            self._output_hash(staleness, p) for p in (self._project.model_path, self._project.run_record_path)
-        ]
-        evaluation = None if metrics is None else self._output_hash(staleness, metrics)
-        return [*model, self._store_name(), evaluation]
-
-    def _store_name(self) -> str:
-        """Name the store; one below the project's root is the same one after the project was moved."""
-        database, root = self.store.database, self._project.root.resolve()
-        inside = database is not None and database.is_relative_to(root)
-        return database.relative_to(root).as_posix() if database is not None and inside else str(self.store)
-
-    def _output_hash(self, staleness: Staleness, path: str | None) -> str:
-        found = (
-            locked.outs[path or ""] for locked in staleness.locked.values() if (path or "") in locked.outs
-        )
-        return next(found, "") if path is not None else ""
+        return texts_of(self._project.root, self._git)
 
 
 def _interrupted(error: MlxError | None) -> bool:
     return error is not None and error.kind == "interrupted"
 
 
-def _is_recorded(key: list[str | None], known: object) -> bool:
-    """Whether what was recorded last holds all of this; it may hold an evaluation too."""
-    return isinstance(known, list) and key == [*known[:-1], known[-1] if key[-1] is not None else None]
+def _kept_elsewhere(error: ToolError) -> ToolError:
+    """Say what the store said, and how the record gets there."""
+    return ToolError(
+        error.message,
+        context=[*error.context, "the outputs are safe, and the record waits in .mlx/unrecorded"],
+        hint=f"{error.hint}; when that is mended, run `mlx runs sync`",
+    )
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
+def _kept_nowhere(error: ToolError, *, trained: bool) -> ToolError:
+    """Say that no store took the record, not even the one that waits; the next run makes it anew."""
+    return ToolError(
+        error.message,
+        context=[*error.context, *(["the outputs are safe, and not recorded"] if trained else [])],
+        hint=f"{error.hint}; when that is mended, run `mlx run`",
+    )

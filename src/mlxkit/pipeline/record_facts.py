@@ -1,4 +1,4 @@
-"""What a run is opened with in MLflow: parameters, tags, and the data that it reads."""
+"""What a run is opened with in MLflow: parameters, tags, the data that it reads, the project's own texts."""
 
 from __future__ import annotations
 
@@ -8,23 +8,52 @@ import platform
 import sys
 from typing import TYPE_CHECKING, Any
 
+from mlxkit.adapters import git
 from mlxkit.pipeline.graph import select
-from mlxkit.pipeline.metrics_file import read_metrics
+from mlxkit.project.files import read_mapping
 from mlxkit.project.flow import producers
-from mlxkit.project.models import CONFIG_FILE
+from mlxkit.project.models import CONFIG_FILE, PARAMS_FILE
 from mlxkit.project.params import read_params
+from mlxkit.project.variables import mask
 from mlxkit.targets.box.machine import library_versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from mlxkit.adapters.git import GitState
     from mlxkit.pipeline.lockfile import Locked
+    from mlxkit.pipeline.staleness import Staleness
     from mlxkit.project.models import Environment, Project
 
 _MOST_FINDINGS = 50
 TARGET = "mlx.target"
 """Tag of a run: name of the machine that it was trained on."""
+
+
+def facts_of(
+    project: Project,
+    environment: Environment,
+    state: GitState,
+    hashes: Mapping[str, str | None],
+    staleness: Staleness,
+) -> dict[str, Any]:
+    """Return all that a run is opened with but its files; `hashes` are those of what the training reads."""
+    words, numbers = findings_of(project)
+    return {
+        "params": params_of(project, staleness.locked, words),
+        "findings": numbers,
+        "tags": tags_of(project, environment, state),
+        "datasets": datasets_of(project, hashes, staleness.hash_of),
+    }
+
+
+def texts_of(root: Path, state: GitState) -> dict[str, str]:
+    """Return the project's files and its uncommitted changes, by the name of the artifact."""
+    files = [root / name for name in (CONFIG_FILE, PARAMS_FILE) if (root / name).is_file()]
+    texts = {file.name: file.read_bytes().decode("utf-8", "replace") for file in files}
+    diff = mask(git.diff(root, state), root)
+    return {**texts, "uncommitted.patch": diff} if diff else texts
 
 
 def params_of(
@@ -59,7 +88,7 @@ def findings_of(project: Project) -> tuple[dict[str, Any], dict[str, Any]]:
     numbers: dict[str, Any] = {}
     for name, path in (train.inputs if train is not None else {}).items():
         if path in made and path.endswith(".json"):
-            found = read_metrics(project.root / path)
+            found = read_mapping(project.root / path)
             if _count(found) <= _MOST_FINDINGS:
                 words[name] = {key: value for key, value in found.items() if not _is_measured(value)}
                 numbers[name] = {key: value for key, value in found.items() if _is_measured(value)}

@@ -16,7 +16,7 @@ from mlxkit.adapters import (
 )
 from mlxkit.adapters.mlflow_tracking import DatasetInput, StageUse
 from mlxkit.adapters.process import Process
-from mlxkit.errors import MlxError, ToolError, of_the_machine
+from mlxkit.errors import MlxError, ToolError, machine_explained
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,12 +43,10 @@ def record(request: Mapping[str, Any]) -> dict[str, Any]:
         "merge": _merge,
     }
     try:
-        store = mlflow_store.resolve(Path(request["store_root"]), request["tracking"])
-        return actions[request["action"]](store, request)
-    except (MlxError, OSError) as raised:
-        error = of_the_machine(raised) if isinstance(raised, OSError) else raised
-        if error is None:
-            raise
+        with machine_explained():
+            store = mlflow_store.resolve(Path(request["store_root"]), request["tracking"])
+            return actions[request["action"]](store, request)
+    except MlxError as error:
         return {"error": {"message": error.message, "context": list(error.context), "hint": error.hint}}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.errors import MlxError, ToolError, of_the_machine
+from mlxkit.errors import MlxError, ToolError, machine_explained
 from mlxkit.targets.base import Job, Outcome, Running, Target
 
 if TYPE_CHECKING:
@@ -83,12 +83,10 @@ class Steps:
         )
         # Ctrl-C may come in between: a step that is not known to run must go on waiting.
         try:
-            self._running = action, self._target.start(job)
-            self._waiting.popleft()
-        except (MlxError, OSError) as refused:
-            error = of_the_machine(refused) if isinstance(refused, OSError) else refused
-            if error is None:
-                raise
+            with machine_explained():
+                self._running = action, self._target.start(job)
+                self._waiting.popleft()
+        except MlxError as error:
             self._waiting.popleft()
             self._settle(action, {"error": {"message": error.message, "context": [], "hint": error.hint}})
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.errors import MlxError
 from mlxkit.pipeline.evaluation_report import intervals, redraw_stale, report_files, shown_path
 from mlxkit.pipeline.events import Events, Warned
+from mlxkit.pipeline.trained_run import trained_run
 from mlxkit.targets.base import Job
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class Reporting:
                 "champion",
                 self._project.state_dir / "logs" / "champion.log",
                 call="mlxkit.pipeline.champion_job:compare_with_champion",
-                arguments={**champion, "root": str(self._project.root), "ours": _run_of(self._project)},
+                arguments={**champion, "root": str(self._project.root), "ours": trained_run(self._project)},
                 patient=True,
                 timeout=_TIMEOUT_SECONDS,
             )
@@ -93,11 +92,3 @@ class Reporting:
     def _is_reported(self, stage: Stage) -> bool:
         """Whether a stage is the one whose findings are drawn as a report."""
         return stage is self._project.evaluate_stage and stage.evaluation_path is not None
-
-
-def _run_of(project: Project) -> str | None:
-    """Return the run that trained the model in the workspace, as its record names it."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        record = project.root / (project.run_record_path or "")
-        return str(json.loads(record.read_text(encoding="utf-8"))["run_id"])
-    return None

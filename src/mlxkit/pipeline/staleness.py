@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
+from mlxkit.adapters.lazy_dvc import LazyDvc
 from mlxkit.pipeline.dvc_yaml import DVC_FILE, Definition, define
 from mlxkit.pipeline.graph import select, upstream
 from mlxkit.pipeline.hashing import Hasher, hash_listing
@@ -61,8 +62,10 @@ class Staleness:
 
     def __init__(self, project: Project, dvc: Callable[[], Dvc] | None = None) -> None:
         """Read dvc.lock; `dvc` gives the repository where somebody has opened it."""
-        self._project, self._given = project, dvc
-        self._own: Dvc | None = None
+        self._project = project
+        self._own = LazyDvc(project.root)
+        self._dvc: Callable[[], Dvc] = dvc or self._own
+        """For what mlx does not read itself."""
         self.definitions = define(project)
         self._hasher = Hasher(project.root, project.state_dir / "memo.json")
         self._cache = cache_folder(project.root)
@@ -77,9 +80,7 @@ class Staleness:
     def save(self) -> None:
         """Keep what was hashed for the next call, and close DVC if it was opened here."""
         self._hasher.save()
-        if self._own is not None:
-            self._own.close()
-            self._own = None
+        self._own.close()
 
     @property
     def locked(self) -> Mapping[str, Locked]:
@@ -144,16 +145,6 @@ class Staleness:
             states[name] = state
         self.save()
         return list(states.values())
-
-    def _dvc(self) -> Dvc:
-        """DVC, for what mlx does not read itself; its import takes half a second."""
-        if self._given is not None:
-            return self._given()
-        if self._own is None:
-            from mlxkit.adapters.dvc import Dvc
-
-            self._own = Dvc(self._project.root)
-        return self._own
 
     def _recorded(self, path: str) -> str | None:
         record = self._record(path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlxkit.adapters import git, mlflow_garbage, mlflow_store
 from mlxkit.errors import ToolError
-from mlxkit.pipeline.garbage import Age, Failure, Heap, Removal, Waste
+from mlxkit.pipeline.garbage import Age, Failure, Heap, Removal, Waste, readable
 from mlxkit.project.environments import choose, tracking_uri
 
 if TYPE_CHECKING:
@@ -65,14 +65,8 @@ def look(project: Project, environment: str | None, age: Age) -> StoreGarbage:
         return StoreGarbage(store)
     trackings = [one.tracking or "" for one in project.environments.values()]
     alone = all(_keeps_artifacts_apart(project, tracking, database) for tracking in trackings)
-    try:
+    with readable("MLflow's artifacts cannot be read"):
         contents = mlflow_garbage.look(store, database, artifacts, age.is_old, alone=alone)
-    except OSError as error:
-        raise ToolError(
-            "MLflow's artifacts cannot be read",
-            context=[str(error.filename)],
-            hint=f"run `ls -ld '{error.filename}'`",
-        ) from error
     shared = f"other stores keep artifacts in '{artifacts.name}', so folders of no run here are left alone"
     return StoreGarbage(store, contents, (shared,) if contents.strays is None else ())
 

@@ -13,9 +13,8 @@ from mlxkit.adapters import git, git_history
 from mlxkit.adapters.dvc_files import TEMPORARY
 from mlxkit.adapters.mlflow_moved import ARTIFACTS
 from mlxkit.adapters.mlflow_store import DATABASE
-from mlxkit.errors import ToolError
 from mlxkit.pipeline.dvc_yaml import DVC_FILE
-from mlxkit.pipeline.garbage import TEMPORARY_DAYS, Age, Heap, Waste
+from mlxkit.pipeline.garbage import TEMPORARY_DAYS, Age, Heap, Waste, readable
 from mlxkit.pipeline.lockfile import LOCK_FILE, dvc_root
 from mlxkit.project.files import leftovers
 from mlxkit.project.models import PARAMS_FILE
@@ -58,7 +57,7 @@ def scan(folder: Path) -> Tree:
         ToolError: a folder cannot be read, and with it what it names in the cache.
     """
     naming, links, temporary, number, size = [], set(), [], 0, 0
-    try:
+    with readable("the workspace cannot be read, and with it what it needs of the cache"):
         for entry, own in _walk(folder, own=True):
             if entry.is_symlink():
                 links.add(Path(os.path.realpath(entry.path)))
@@ -69,12 +68,6 @@ def scan(folder: Path) -> Tree:
             if own:
                 with suppress(FileNotFoundError):
                     number, size = number + 1, size + entry.stat(follow_symlinks=False).st_size
-    except OSError as error:
-        raise ToolError(
-            "the workspace cannot be read, and with it what it needs of the cache",
-            context=[str(error.filename)],
-            hint=f"run `ls -ld '{error.filename}'`",
-        ) from error
     return Tree(tuple(naming), frozenset(links), tuple(temporary), number, size)
 
 
@@ -103,18 +96,12 @@ def heaps(project: Project, tree: Tree, age: Age) -> tuple[Heap, ...]:
     logs = sorted((project.state_dir / "logs").glob("*.log"))
     known = [log for log in logs if log.stem in project.stages or log.stem.startswith(_RECORDING)]
     left = _untracked(project.root, sorted({*_left(project), *tree.temporary}))
-    try:
+    with readable("the workspace cannot be read"):
         return (
             Heap("workspace", "files", tree.number, tree.size),
             _heap("logs of stages", logs, [log for log in logs if log not in known], age),
             _heap("temporary files", left, left, Age(max(age.days, TEMPORARY_DAYS), age.now)),
         )
-    except OSError as error:
-        raise ToolError(
-            "the workspace cannot be read",
-            context=[str(error.filename)],
-            hint=f"run `ls -ld '{error.filename}'`",
-        ) from error
 
 
 def _heap(kind: str, paths: list[Path], useless: list[Path], age: Age) -> Heap:

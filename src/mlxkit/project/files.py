@@ -1,11 +1,13 @@
-"""Files written so that a reader sees the old content or the new, never a half."""
+"""Files written so that a reader sees the old content or the new, never a half, or read as empty."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -27,6 +29,15 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Read a JSON file; one that is not there, or holds no mapping, counts as empty."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def umask() -> int:

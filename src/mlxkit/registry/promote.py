@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mlxkit.adapters import mlflow_registry, mlflow_runs
 from mlxkit.errors import Refused, UsageError
 from mlxkit.pipeline.record_job import run_of_model
+from mlxkit.pipeline.trained_run import trained_run
 from mlxkit.project.environments import is_strict
 from mlxkit.registry.contest import Rows, compared, contender, measured, training_overlap
 from mlxkit.registry.gates import Rival, judge
@@ -115,12 +116,11 @@ def _workspace_run(project: Project, environment: Environment, store: Store) -> 
         raise Refused(
             "there is nothing to promote", context=["mlx.yaml has no train stage"], hint="run `mlx check`"
         )
-    try:
-        run_id = str(json.loads((project.root / record).read_text(encoding="utf-8"))["run_id"])
-    except (OSError, ValueError, KeyError, TypeError):
+    run_id = trained_run(project)
+    if run_id is None:
         raise Refused(
             "there is nothing to promote", context=[f"'{record}' names no run"], hint="run `mlx run`"
-        ) from None
+        )
     run = run_of_model(store, project.name, run_id)
     if run is None:
         raise UsageError(

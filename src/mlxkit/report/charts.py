@@ -127,6 +127,14 @@ class _Plot:
     def area(self, points: Sequence[_Point], class_: str) -> None:
         self.parts.append(tag("polygon", points=self._places(points), class_=class_))
 
+    def estimates(self, points: Sequence[tuple[float, Estimate]]) -> None:
+        """Draw values along x with their intervals, joined by a thin line."""
+        for x, estimate in points:
+            self.error_bar(x, estimate)
+        self.line([(x, estimate.value) for x, estimate in points], "thin")
+        for x, estimate in points:
+            self.dot(x, estimate.value)
+
     def error_bar(self, x: float, estimate: Estimate) -> None:
         if estimate.lower is not None and estimate.upper is not None:
             place = self.x(x)
@@ -169,11 +177,7 @@ def calibration(bins: Sequence[Bin], *, x: str, y: str, label: str) -> Html:
     plot = _Plot((0, 1), (0, 1))
     plot.axes(x, y)
     plot.line([(0, 0), (1, 1)], "guess")
-    for part in bins:
-        plot.error_bar(part.predicted, part.observed)
-    plot.line([(part.predicted, part.observed.value) for part in bins], "thin")
-    for part in bins:
-        plot.dot(part.predicted, part.observed.value)
+    plot.estimates([(part.predicted, part.observed) for part in bins])
     return plot.drawn(label)
 
 
@@ -184,11 +188,7 @@ def tenths(parts: Sequence[Tenth], *, label: str) -> Html:
     plot = _Plot(bounds, bounds)
     plot.axes("mean prediction", "mean truth")
     plot.line([(bounds[0], bounds[0]), (bounds[1], bounds[1])], "guess")
-    for part in parts:
-        plot.error_bar(part.predicted, part.actual)
-    plot.line([(part.predicted, part.actual.value) for part in parts], "thin")
-    for part in parts:
-        plot.dot(part.predicted, part.actual.value)
+    plot.estimates([(part.predicted, part.actual) for part in parts])
     return plot.drawn(label)
 
 
@@ -265,11 +265,7 @@ def over_time(periods: Sequence[Period], *, y: str, label: str, whole: float) ->
     plot = _Plot((-0.5, max(0.5, len(periods) - 0.5)), bounds, height=230)
     plot.axes("", y, x_ticks=False)
     plot.line([(plot.x.low, whole), (plot.x.high, whole)], "guess")
-    for i, metric in known:
-        plot.error_bar(i, metric)
-    plot.line([(i, metric.value) for i, metric in known], "thin")
-    for i, metric in known:
-        plot.dot(i, metric.value)
+    plot.estimates(known)
     for i, anchor in {0: "start", len(periods) - 1: "end"}.items():
         plot.text(periods[i].start, plot.x(i), plot.height - _BOTTOM + 15, anchor)
     return plot.drawn(label)

@@ -9,7 +9,7 @@ from mlxkit.report.charts import histogram, scatter, tenths
 from mlxkit.report.words import count, interval, is_certain, number, rows, signed
 
 if TYPE_CHECKING:
-    from mlxkit.evaluation.facts import Evaluation
+    from mlxkit.evaluation.facts import Estimate, Evaluation, RegressionFacts
 
 
 def regression_sections(found: Evaluation) -> list[Section]:
@@ -17,15 +17,26 @@ def regression_sections(found: Evaluation) -> list[Section]:
     facts = found.regression
     if facts is None:
         return []
-    match is_certain(facts.bias):
+    parts = (_figures(facts), _by_size(facts))
+    return [Section("residuals", "How far off is it, and which way?", _lean(facts.bias), parts)]
+
+
+def _lean(bias: Estimate) -> str:
+    """Say which way the predictions are off."""
+    match is_certain(bias):
         case 1:
-            lean = f"The truth is higher than predicted, by {number(facts.bias.value)} on average."
+            lean = f"The truth is higher than predicted, by {number(bias.value)} on average."
         case -1:
-            lean = f"The truth is lower than predicted, by {number(abs(facts.bias.value))} on average."
+            lean = f"The truth is lower than predicted, by {number(abs(bias.value))} on average."
         case _:
             lean = "On average it is neither too high nor too low, beyond chance."
+    bounds = interval(bias)
+    return f"{lean} Residual on average {signed(bias.value)} ({bounds})." if bounds else lean
+
+
+def _figures(facts: RegressionFacts) -> Figures:
     outside = sum(facts.outside)
-    figures = Figures(
+    return Figures(
         (
             Figure(
                 "Predicted and actual",
@@ -46,7 +57,10 @@ def regression_sections(found: Evaluation) -> list[Section]:
             ),
         )
     )
-    table = Table(
+
+
+def _by_size(facts: RegressionFacts) -> Table:
+    return Table(
         ("Mean prediction", "Mean truth", "95 % interval", "Mean error", "95 % interval", "Rows"),
         tuple(
             (
@@ -63,9 +77,3 @@ def regression_sections(found: Evaluation) -> list[Section]:
         frozenset({0, 1, 3, 5}),
         folded=True,
     )
-    said = (
-        f"{lean} Residual on average {signed(facts.bias.value)} ({interval(facts.bias)})."
-        if interval(facts.bias)
-        else lean
-    )
-    return [Section("residuals", "How far off is it, and which way?", said, (figures, table))]

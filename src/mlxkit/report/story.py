@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlxkit.report.blocks import Report, Section
 from mlxkit.report.classification import classification_sections
+from mlxkit.report.large_numbers import large_numbers
 from mlxkit.report.regression import regression_sections
 from mlxkit.report.sections import (
     columns_section,
@@ -15,7 +16,7 @@ from mlxkit.report.sections import (
     time_section,
     weak_section,
 )
-from mlxkit.report.summary import cautions_of, facts_of, verdicts_of
+from mlxkit.report.summary import cautions_of, verdicts_of
 from mlxkit.report.words import count
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def report_of(found: Evaluation, *, name: str, digest: str, champion: ChampionFa
         title=f"How well does the model predict {found.target}?",
         standfirst=f"It predicts {what} from {columns}, and was scored on {count(found.labelled)} test "
         f"row{'' if found.labelled == 1 else 's'}.",
-        facts=facts_of(found),
+        facts=large_numbers(found),
         verdicts=verdicts_of(found, champion),
         cautions=cautions_of(found, champion),
         sections=tuple(sections),

@@ -39,6 +39,13 @@ def end(group: int, number: signal.Signals, grace: float) -> float:
     return time.monotonic() + grace
 
 
+def resident(group: int) -> int:
+    """Add up the resident memory of the processes of a group, bytes. What they share counts for each."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    known = (fields for pid in _processes() if (fields := _stat(pid)))
+    return sum(int(fields[21]) * page for fields in known if int(fields[2]) == group)
+
+
 def _below() -> list[int]:
     """Return the processes below this one, its children and theirs; none on macOS, which has no /proc."""
     if sys.platform != "linux":
@@ -48,10 +55,10 @@ def _below() -> list[int]:
     except ChildProcessError:  # the usual end of a job, and to look through all processes takes a while
         return []
     children: dict[int, list[int]] = {}
-    for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208
-        state, parent = _stat(int(name))
-        if state not in "ZX":
-            children.setdefault(parent, []).append(int(name))
+    for pid in _processes():
+        fields = _stat(pid)
+        if fields and fields[0] not in (b"Z", b"X"):
+            children.setdefault(int(fields[1]), []).append(pid)
     found, at = children.get(os.getpid(), []), 0
     while at < len(found):
         found += children.get(found[at], [])
@@ -59,14 +66,18 @@ def _below() -> list[int]:
     return found
 
 
-def _stat(pid: int) -> tuple[str, int]:
-    """Return state and parent of a process; one that has just ended is dead."""
+def _processes() -> list[int]:
+    """Return every process of this machine; none on macOS."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()] if sys.platform == "linux" else []  # noqa: PTH208
+
+
+def _stat(pid: int) -> list[bytes]:
+    """Return what the kernel says of a process from its state on; nothing of one that has just ended."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
-            fields = file.read().rpartition(b")")[2].split()
+            return file.read().rpartition(b")")[2].split()
     except OSError:
-        return "X", 0
-    return fields[0].decode(), int(fields[1])
+        return []
 
 
 def _reaches(target: int) -> bool:

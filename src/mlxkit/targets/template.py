@@ -1,6 +1,6 @@
 """The template: a process that has imported the libraries, and forks a keeper for every job.
 
-`Workers` starts it with one JSON argument. It serves one mlx and ends with it; or, asked to linger, it
+`TemplateClient` starts it with one JSON argument. It serves one mlx and ends with it; or, asked to linger, it
 listens on a socket for the next ones, until nobody has come for a while.
 """
 

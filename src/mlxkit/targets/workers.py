@@ -15,23 +15,24 @@ import os
 import selectors
 import signal
 import socket
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from mlxkit.errors import ToolError
 from mlxkit.project.files import umask
 from mlxkit.targets import worker
 from mlxkit.targets.base import Job, Outcome, Running
+from mlxkit.targets.process_tree import resident
+from mlxkit.targets.spawn import ENVIRONMENT, spawn
+from mlxkit.targets.template_client import TemplateClient
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Sequence
+    from pathlib import Path
 
 _GRACE_SECONDS = 10.0
-_ENVIRONMENT = {"PYTHONUNBUFFERED": "1"}
 
 
 @dataclass
@@ -72,55 +73,22 @@ class Workers:
     def __init__(
         self, root: Path, *, preload: Sequence[str] = (), lock: int | None = None, linger: float = 0.0
     ) -> None:
-        self._root, self._preload, self._linger = root, tuple(preload), linger
+        self._root = root
         self._lock = [] if lock is None else [lock]
-        self._template: subprocess.Popen[bytes] | None = None
-        self._control: socket.socket | None = None
+        self._template = TemplateClient(root, preload, held=self._lock, linger=linger)
         self._open: list[WorkerJob] = []
         self._keepers: list[subprocess.Popen[bytes]] = []
 
     def warm_up(self) -> None:
         """Find or start the template now, so that it imports while the plan is made."""
-        if sys.platform != "linux" or self._control is not None:
-            return
-        self._control = (self._linger > 0 and self._lingering_template()) or self._own_template()
-
-    def _lingering_template(self) -> socket.socket | None:
-        """Find one, or start one that others will find; None where that is not possible."""
-        from mlxkit.targets import warm
-
-        place = warm.place_for(self._preload)
-        if place is None:
-            return None
-        found = warm.connect(place)
-        if found is None and (listener := warm.listen(place)) is not None:
-            with listener:
-                self._spawn("template", [self._plan(listener, place)], [listener.fileno()]).wait()
-            found = warm.connect(place)
-        return found
-
-    def _own_template(self) -> socket.socket:
-        """Start a template that dies with this process."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            self._template = self._spawn("template", [self._plan(theirs, None)], [theirs.fileno()])
-        return ours
-
-    def _plan(self, channel: socket.socket, place: Path | None) -> str:
-        return json.dumps(
-            {
-                "descriptor": channel.fileno(),
-                "parent": os.getpid(),
-                "preload": self._preload,
-                "linger": self._linger if place is not None else None,
-                "socket": str(place),
-            }
-        )
+        if sys.platform == "linux":
+            self._template.connect()
 
     def start(self, job: Job) -> WorkerJob:
         """Start a job and return at once."""
         report = self._hand_over(job)
-        running = WorkerJob(job, report, self._control if _may_be_forked(job) else None, time.monotonic())
+        asked = self._template.connection if _may_be_forked(job) else None
+        running = WorkerJob(job, report, asked, time.monotonic())
         self._open.append(running)
         return running
 
@@ -133,7 +101,7 @@ class Workers:
             with theirs, _new_log(job.log) as log:
                 if _may_be_forked(job):
                     word = worker.PATIENT if job.patient else worker.AT_ONCE
-                    self._ask_template(word, message, [theirs.fileno(), log.fileno()])
+                    self._template.ask(word, message, [theirs.fileno(), log.fileno()])
                 else:
                     self._start_keeper(message, theirs, log.fileno())
         except BaseException:
@@ -141,38 +109,10 @@ class Workers:
             raise
         return ours
 
-    def _ask_template(
-        self, word: bytes, message: bytes, descriptors: list[int], *, again: bool = False
-    ) -> None:
-        self.warm_up()
-        assert self._control is not None
-        try:
-            # The message may be longer than a packet, so it travels in a file of its own.
-            with _memory_file(message) as body:
-                socket.send_fds(self._control, [word], [*descriptors, body.fileno(), *self._lock])
-        except OSError as error:
-            if again:
-                raise ToolError("the worker process has died", hint="run the same command again") from error
-            self._replace_template()
-            self._ask_template(word, message, descriptors, again=True)
-
-    def _replace_template(self) -> None:
-        """Go on with a new template of our own where the one that was asked has ended."""
-        self._end_template()
-        self._control = self._own_template()
-
-    def _end_template(self) -> None:
-        if self._control is not None:
-            self._control.close()
-            self._control = None
-        if self._template is not None:
-            self._template.kill()
-            self._template.wait()
-            self._template = None
-
     def _start_keeper(self, message: bytes, report: socket.socket, log: int) -> None:
         passed = [report.fileno(), *self._lock]
-        keeper = self._spawn("worker", [str(number) for number in passed], passed, log=log, piped=True)
+        numbers = [str(number) for number in passed]
+        keeper = spawn("worker", numbers, passed, root=self._root, log=log, piped=True)
         self._keepers.append(keeper)
         assert keeper.stdin is not None
         with contextlib.suppress(BrokenPipeError), keeper.stdin:
@@ -199,8 +139,8 @@ class Workers:
                     first, _, item.received = item.received.partition(b"\n")
                     item.pid = json.loads(first)["pid"]
                 if not chunk and item.was_never_begun():
-                    if item.asked is self._control:
-                        self._replace_template()
+                    if item.asked is self._template.connection:
+                        self._template.replace()
                     item.report.close()
                     item.report, item.asked = self._hand_over(item.job), None
                 elif not chunk:
@@ -213,7 +153,7 @@ class Workers:
     def memory(self, running: Running) -> int:
         """Return the resident memory of a job and its children now, bytes; 0 where that cannot be seen."""
         pid = running.pid if isinstance(running, WorkerJob) else 0
-        return _resident(pid) if pid else 0
+        return resident(pid) if pid else 0
 
     def cancel(self, running: Running, *, now: bool = False) -> None:
         """End a job and its children: nicely, then by force, or so `now`; `wait` returns its outcome."""
@@ -234,32 +174,9 @@ class Workers:
             except KeyboardInterrupt:
                 for item in self._open:
                     self.cancel(item, now=True)
-        self._end_template()
+        self._template.close()
         for keeper in self._keepers:
             keeper.wait()
-
-    def _spawn(
-        self,
-        module: str,
-        arguments: list[str],
-        passed: list[int],
-        *,
-        log: int | None = None,
-        piped: bool = False,
-    ) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            # Without -P the working folder would be on the path of a template that serves other projects too.
-            [sys.executable, "-P", "-m", f"mlxkit.targets.{module}", *arguments],
-            cwd=self._root,
-            env={**os.environ, **_ENVIRONMENT},
-            stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
-            # A template that lingers must not keep the pipe open that somebody reads mlx's output from.
-            stdout=subprocess.DEVNULL if log is None else log,
-            stderr=subprocess.DEVNULL if log is None else log,
-            pass_fds=passed,
-            # Ctrl-C in the terminal reaches mlx alone, which then ends its jobs in order.
-            start_new_session=True,
-        )
 
 
 def _new_log(path: Path) -> BinaryIO:
@@ -284,7 +201,7 @@ def message_of(job: Job, root: Path) -> worker.Message:
         "shell": job.shell,
         "cwd": str(root),
         "umask": umask(),
-        "env": {**os.environ, **_ENVIRONMENT, **job.env},
+        "env": {**os.environ, **ENVIRONMENT, **job.env},
         "timeout": job.timeout,
         "grace": _GRACE_SECONDS,
     }
@@ -299,26 +216,3 @@ def _outcome(item: WorkerJob) -> Outcome:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(item.pid, signal.SIGKILL)
         return Outcome(None, signal.SIGKILL, False, time.monotonic() - item.started, 0)
-
-
-def _resident(group: int) -> int:
-    """Add up the resident memory of the processes of a group, bytes. What they share counts for each."""
-    page = os.sysconf("SC_PAGE_SIZE")
-    total = 0
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            line = (folder / "stat").read_text(encoding="utf-8", errors="replace")
-        except OSError:  # it has just ended
-            continue
-        fields = line.rpartition(")")[2].split()
-        if int(fields[2]) == group:
-            total += int(fields[21]) * page
-    return total
-
-
-def _memory_file(content: bytes) -> Any:
-    file = os.fdopen(os.memfd_create("mlx-job"), "w+b")
-    file.write(content)
-    file.flush()
-    file.seek(0)
-    return file

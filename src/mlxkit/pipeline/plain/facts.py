@@ -10,8 +10,8 @@ from mlxkit.adapters.mlflow_model import model_columns, read_mlmodel
 from mlxkit.errors import Refused
 from mlxkit.evaluation.labels import LabelIndex, in_order
 from mlxkit.pipeline.formats import load_table
-from mlxkit.pipeline.metrics_file import read_metrics
 from mlxkit.pipeline.model_stages import training_rows_path
+from mlxkit.project.files import read_mapping
 from mlxkit.project.metrics import metrics_of
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def evaluation_facts(project: Project, stage: Stage) -> EvaluationFacts:
     """
     rows_path, metrics_path = project.root / stage.inputs["test"], project.root / (stage.metrics_path or "")
     _need(project, rows_path, metrics_path)
-    found = read_metrics(metrics_path)
+    found = read_mapping(metrics_path)
     names = [metric.name for metric in metrics_of(project.task)]
     baseline = found.get("baseline")
     return EvaluationFacts(

@@ -164,22 +164,25 @@ def evaluate_script(
     before, script.body = script.body, []
     _import_for_evaluation(script, project, facts)
     return script, {
-        "before": before,
+        **_evaluation_values(project, facts),
         **own,
+        "before": before,
         "picks_columns": model.remembers_columns and model.is_estimator,
+        "knows_training": training is not None,
+        "metrics_path": command.out["metrics"],
+    }
+
+
+def _evaluation_values(project: Project, facts: EvaluationFacts) -> dict[str, Any]:
+    further = set(facts.baseline) - set(facts.metrics)
+    return {
+        "facts": facts,
         "scores": _scores(facts),
         "target": project.target,
-        "knows_training": training is not None,
         "task": project.task,
-        "facts": facts,
         "metrics": {name: _metric(name, facts) for name in METRICS if name in facts.metrics},
-        "extra": {
-            name: _metric(name, facts)
-            for name in METRICS
-            if name in facts.baseline and name not in facts.metrics
-        },
+        "extra": {name: _metric(name, facts) for name in METRICS if name in further},
         "needs_scores": any(METRICS[name].needs == "scores" for name in facts.metrics),
-        "metrics_path": command.out["metrics"],
         "run_record": project.run_record_path,
     }
 
