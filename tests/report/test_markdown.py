@@ -11,6 +11,8 @@ from mlxkit.evaluation.facts import (
     ClassCounts,
     ClassificationFacts,
     Condition,
+    Contribution,
+    Contributions,
     Curve,
     Dependence,
     Estimate,
@@ -131,6 +133,18 @@ CHURN = Evaluation(
         5,
         100,
         3,
+    ),
+    contributions=Contributions(
+        "Yes",
+        0.25,
+        4,
+        2,
+        (
+            Contribution("Contract", 0.1, (0.15, -0.05, 0.1, -0.1), (), None, ("Two|year", "Monthly")),
+            Contribution("tenure", 0.05, (0.05, -0.05, 0.05, -0.05), (0.0, 1.0, 0.5, None), -0.9),
+            Contribution("", 0.001, (0.001, 0.001, -0.001, 0.001), stands_for=21),
+            Contribution("gender", 0.0, (0.0, 0.0, 0.0, 0.0)),
+        ),
     ),
     over_time=OverTime(
         "day",

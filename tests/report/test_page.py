@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import re
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
@@ -11,6 +13,8 @@ import pytest
 from mlxkit.evaluation.facts import (
     ChampionFacts,
     ChampionMetric,
+    Contribution,
+    Contributions,
     Estimate,
     Evaluation,
     Method,
@@ -148,6 +152,71 @@ def test_odd_rows_are_drawn_too(kind: str, change: object) -> None:
     parsed(render_page(report))
     assert render_markdown(report)
     assert bool(report.gaps) == bool(found.gaps)
+
+
+def with_contributions(*columns: Contribution) -> Evaluation:
+    """A real evaluation, with SHAP values of made-up columns."""
+    rows = len(columns[0].values)
+    return dataclasses.replace(
+        described("regression"), contributions=Contributions(None, 2.0, rows, 1, columns)
+    )
+
+
+def strips_of(found: Evaluation) -> ET.Element:
+    """Return the drawing of SHAP values; its first six paths are the legend, a dot of each colour."""
+    drawings = parsed(page_of(found)).findall(".//section[@id='columns']//svg")
+    return next(d for d in drawings if "SHAP" in d.get("aria-label", ""))
+
+
+def test_a_dot_for_each_row_coloured_by_the_value_of_its_column() -> None:
+    found = with_contributions(
+        Contribution("low to high", 2.0, (-3.0, -1.0, 1.0, 3.0), (0.0, 0.3, 1.0, None), 0.9),
+        Contribution("words", 1.5, (1.0, -2.0, 1.0, -2.0), ends=("off", "on")),
+        Contribution("", 0.5, (0.5, 0.5, -0.5, -0.5), stands_for=7),
+        Contribution("nothing", 0.0, (0.0, 0.0, 0.0, 0.0), (0.0, 0.1, 0.5, 1.0)),
+    )
+    drawing = strips_of(found)
+    texts = [text.text for text in drawing.findall("text")]
+    left, right = "\N{LEFTWARDS ARROW}", "\N{RIGHTWARDS ARROW}"
+    wanted = {"low to high", "words", "7 other columns together", f"{left} off · on {right}"}
+    assert wanted <= set(texts)
+    assert "nothing" not in texts
+    assert f"{left} lowers number" in texts
+    dots = {path.get("class"): path.get("d", "").count("M") for path in drawing.findall("path")[6:]}
+    assert dots == {
+        "swarm value-0": 1,
+        "swarm value-1": 1,
+        "swarm value-4": 1,
+        "swarm value-plain": 1 + 4 + 4,  # missing, a category, several columns
+    }
+
+
+def test_dots_lie_where_their_values_are() -> None:
+    found = with_contributions(Contribution("x", 2.0, (-2.0, 0.0, 1.0, 2.0), (0.0, 0.2, 0.6, 1.0), 1.0))
+    drawing = strips_of(found)
+    dots = [p.get("d", "") for p in drawing.findall("path")][6:]
+    across = [float(d[1:].split()[0]) for d in dots]
+    assert len(across) == 4
+    assert across == sorted(across)
+    assert across[1] - across[0] == pytest.approx(2 * (across[2] - across[1]), abs=0.2)
+    nought = next(line for line in drawing.findall("line") if line.get("class") == "nought")
+    assert float(nought.get("x1", "")) == pytest.approx(across[1], abs=0.1)
+
+
+def test_many_columns_and_rows_make_no_large_page() -> None:
+    places = tuple(i / 99 for i in range(100))
+    values = tuple(math.sin(i) for i in range(100))
+    found = with_contributions(*(Contribution(f"c{i}", 1.0, values, places, 0.0) for i in range(20)))
+    page = page_of(found)
+    assert len(page.encode()) < 200_000
+    assert ">c9<" in page
+    assert ">c10<" not in page
+    assert "| and 10 more |" in render_markdown(report_of(found, name="demo", digest="d"))
+
+
+def test_a_model_that_looks_at_no_column_has_no_strips() -> None:
+    found = with_contributions(Contribution("x", 0.0, (0.0, 0.0), (0.0, 1.0)))
+    assert "SHAP" not in page_of(found)
 
 
 def test_facts_with_nothing_but_metrics_are_drawn() -> None:

@@ -1,4 +1,4 @@
-"""Ask a model about many changed copies of rows in few calls: most of a small call is overhead."""
+"""Ask a model about many changed or mixed rows in few calls: most of a small call is overhead."""
 
 from __future__ import annotations
 
@@ -62,6 +62,24 @@ def answers(asked: Asked, sample: NDArray[np.intp], changes: Sequence[Change]) -
         part = changes[start : start + step]
         found += _split(_ask(asked, _changed(asked, sample, part)), len(sample), len(part))
     return found
+
+
+def mixed_outcomes(
+    asked: Asked, source: NDArray[np.intp], place: NDArray[np.intp], outcome: object
+) -> NDArray[np.float64]:
+    """Return the outcomes of rows that are put together from several rows.
+
+    Row i has column j from row `source[i, place[j]]`, counted in `asked.rows`.
+
+    Raises:
+        DataError: the model does not answer.
+    """
+    found = []
+    for start in range(0, len(source), _ROWS_A_CALL):
+        part = source[start : start + _ROWS_A_CALL]
+        frame = {c: asked.rows[c].array.take(part[:, place[j]]) for j, c in enumerate(asked.columns)}
+        found.append(outcomes(_ask(asked, pd.DataFrame(frame)), asked.task, outcome))
+    return np.concatenate(found)
 
 
 def outcomes(

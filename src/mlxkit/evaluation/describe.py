@@ -18,6 +18,7 @@ from mlxkit.evaluation.breakdown import Breakdown, Scored
 from mlxkit.evaluation.classification import ClassificationScorer
 from mlxkit.evaluation.curves import classification_facts
 from mlxkit.evaluation.facts import (
+    Contributions,
     Evaluation,
     MetricFact,
     Questions,
@@ -31,6 +32,7 @@ from mlxkit.evaluation.regression import RegressionScorer
 from mlxkit.evaluation.resampling import MOST_ROWS, SEED, Draws, Subset, bootstrap
 from mlxkit.evaluation.residuals import regression_facts
 from mlxkit.evaluation.score import guess, labelled, scorer
+from mlxkit.evaluation.shap_values import contributions
 from mlxkit.evaluation.weak_slices import weak_slices
 from mlxkit.project.metrics import METRICS, metrics_of
 
@@ -138,6 +140,7 @@ class _Description:
             if classification
             else self._gaps.part("residuals", lambda: regression_facts(self._regression)),
             questions=asked,
+            contributions=self._gaps.part("SHAP values", lambda: self._contributions(asked)),
             over_time=self._breakdown.over_time(self._draws),
             gaps=tuple(self._gaps.found),
         )
@@ -193,8 +196,7 @@ class _Description:
 
     @cached_property
     def _inputs(self) -> list[str]:
-        subject = self._subject
-        return Asked(subject.model, subject.task, subject.target, self._rows, self._truth).columns
+        return self._asked.columns
 
     def _weak(self, asked: Questions | None) -> WeakSlices | None:
         """Search the columns that move predictions most, the protected ones first: labels choose nothing."""
@@ -217,10 +219,20 @@ class _Description:
             self._gaps.note("weak slices", f"{len(self._rows)} rows are too few to search")
         return weak
 
-    def _questions(self) -> Questions:
+    @cached_property
+    def _asked(self) -> Asked:
         subject = self._subject
-        asked = Asked(subject.model, subject.task, subject.target, self._rows, self._truth, subject.positive)
-        return questions(asked, self._headline, outcome=self._outcome)
+        return Asked(subject.model, subject.task, subject.target, self._rows, self._truth, subject.positive)
+
+    def _questions(self) -> Questions:
+        return questions(self._asked, self._headline, outcome=self._outcome)
+
+    def _contributions(self, asked: Questions | None) -> Contributions | None:
+        """Return None where the model has refused changed rows already."""
+        if asked is None:
+            return None
+        moved = {i.column: i.moved for i in asked.importance}
+        return contributions(self._asked, moved, outcome=self._outcome)
 
     @property
     def _outcome(self) -> object:

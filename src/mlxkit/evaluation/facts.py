@@ -10,22 +10,55 @@ from collections.abc import Mapping  # noqa: TC003 - `facts_json` reads the anno
 from dataclasses import dataclass
 from typing import Literal
 
+from mlxkit.evaluation.facts_of_columns import Contribution, Contributions, Dependence, Importance, Questions
+from mlxkit.evaluation.facts_of_predictions import (
+    Bin,
+    ClassCounts,
+    ClassificationFacts,
+    Curve,
+    Estimate,
+    RegressionFacts,
+    Tenth,
+    Threshold,
+    Thresholds,
+)
+
+__all__ = [
+    "Bin",
+    "ChampionFacts",
+    "ChampionMetric",
+    "ClassCounts",
+    "ClassificationFacts",
+    "Condition",
+    "Contribution",
+    "Contributions",
+    "Curve",
+    "Dependence",
+    "Estimate",
+    "Evaluation",
+    "Gap",
+    "Group",
+    "Importance",
+    "Method",
+    "MetricFact",
+    "OverTime",
+    "Period",
+    "Protected",
+    "Questions",
+    "RegressionFacts",
+    "Tenth",
+    "Threshold",
+    "Thresholds",
+    "WeakSlice",
+    "WeakSlices",
+]
+
 VERSION = 1
 """Version of the file's schema."""
 CONFIDENCE = 0.95
 
 Task = Literal["classification", "regression"]
 Direction = Literal["higher", "lower"]
-Kind = Literal["numeric", "categorical", "datetime"]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value with its 95 % interval; bounds are None where it has none."""
-
-    value: float
-    lower: float | None = None
-    upper: float | None = None
 
 
 @dataclass(frozen=True)
@@ -116,165 +149,6 @@ class WeakSlices:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """A line through points, and the area below it; `label` is the class that it is about."""
-
-    label: str
-    x: tuple[float, ...]
-    y: tuple[float, ...]
-    area: float
-
-
-@dataclass(frozen=True)
-class Bin:
-    """Rows of similar prediction: what was predicted, and what happened, with its interval."""
-
-    predicted: float
-    observed: Estimate
-    rows: int
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """What happens when rows of at least this score are flagged; `cost` is the sum over all rows."""
-
-    threshold: float
-    flagged: int
-    hits: int
-    precision: float | None
-    recall: float
-    cost: float | None = None
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """Thresholds of the positive class.
-
-    Attributes:
-        costs: of one wrong row, from mlx.yaml.
-        advised: where costs are given, the threshold that is best for calibrated scores.
-        at_default: the row at 0.5; `at_advised` likewise.
-    """
-
-    table: tuple[Threshold, ...]
-    at_default: Threshold
-    costs: Mapping[str, float] | None = None
-    advised: float | None = None
-    at_advised: Threshold | None = None
-
-
-@dataclass(frozen=True)
-class ClassCounts:
-    """One class: rows that have it, rows predicted as such, and rows where both hold."""
-
-    label: str
-    rows: int
-    predicted: int
-    hits: int
-
-
-@dataclass(frozen=True)
-class ClassificationFacts:
-    """What only a classification has. `confusion[i][j]` counts rows of class i predicted as class j.
-
-    `confusion_labels` may end in a class that stands for all others.
-    """
-
-    classes: tuple[ClassCounts, ...]
-    confusion_labels: tuple[str, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    roc: tuple[Curve, ...] = ()
-    precision_recall: tuple[Curve, ...] = ()
-    calibration: tuple[Bin, ...] = ()
-    calibration_error: float | None = None
-    thresholds: Thresholds | None = None
-
-
-@dataclass(frozen=True)
-class Tenth:
-    """A tenth of the rows, by prediction: mean prediction, mean truth, mean absolute error."""
-
-    predicted: float
-    actual: Estimate
-    error: Estimate
-    rows: int
-
-
-@dataclass(frozen=True)
-class RegressionFacts:
-    """What only a regression has.
-
-    Attributes:
-        points: predicted and actual values of some rows.
-        edges: of the histogram of residuals (actual minus predicted), one more than its `counts`.
-        outside: residuals below the first and above the last edge.
-        quantiles: of the absolute error: name of the share of rows -> error.
-    """
-
-    points: tuple[tuple[float, float], ...]
-    edges: tuple[float, ...]
-    counts: tuple[int, ...]
-    outside: tuple[int, int]
-    tenths: tuple[Tenth, ...]
-    quantiles: Mapping[str, float]
-    bias: Estimate
-    actual_mean: float
-    actual_spread: float
-
-
-@dataclass(frozen=True)
-class Importance:
-    """How much worse the headline metric gets when a column is shuffled: mean, least and most of the repeats.
-
-    `moved` is how far predictions move on average.
-    """
-
-    column: str
-    loss: float
-    least: float
-    most: float
-    moved: float
-
-
-@dataclass(frozen=True)
-class Dependence:
-    """The mean prediction when a column is set to each of some values for all rows.
-
-    Attributes:
-        at: the values as text; `positions` as numbers, for a numeric or date column.
-        low: tenth percentile of the rows' predictions; `high` the ninetieth.
-    """
-
-    column: str
-    kind: Kind
-    at: tuple[str, ...]
-    positions: tuple[float, ...] | None
-    mean: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Questions:
-    """What was learned by asking the model about changed rows.
-
-    Attributes:
-        measured: the metric of `importance`; None where it could not be measured.
-        outcome: what `dependence` shows: the class whose probability it is, None for a value.
-        repeats: shuffles of each column, on `rows` rows; `dependence_rows` likewise.
-    """
-
-    measured: str | None
-    importance: tuple[Importance, ...]
-    dependence: tuple[Dependence, ...]
-    outcome: str | None
-    rows: int
-    repeats: int
-    dependence_rows: int
-    asked: int
-
-
-@dataclass(frozen=True)
 class Period:
     """The rows of one period of the time column, and the headline metric on them; None where it has none."""
 
@@ -336,6 +210,7 @@ class Evaluation:
     classification: ClassificationFacts | None = None
     regression: RegressionFacts | None = None
     questions: Questions | None = None
+    contributions: Contributions | None = None
     over_time: OverTime | None = None
     gaps: tuple[Gap, ...] = ()
     version: int = VERSION

@@ -1,11 +1,11 @@
-"""The parts of the report that every task has: metrics, groups, weak slices, columns, time, method."""
+"""The parts of the report that every task has: metrics, groups, weak slices, time, method."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from mlxkit.report.blocks import Block, Figure, Figures, Note, Section, Table
-from mlxkit.report.charts import bar, dependence, over_time, whisker
+from mlxkit.report.charts import over_time, whisker
 from mlxkit.report.scale import around
 from mlxkit.report.words import (
     NONE,
@@ -14,7 +14,6 @@ from mlxkit.report.words import (
     interval,
     is_certain,
     listed,
-    matters,
     number,
     of_hundred,
     percent,
@@ -24,10 +23,9 @@ from mlxkit.report.words import (
 )
 
 if TYPE_CHECKING:
-    from mlxkit.evaluation.facts import ChampionFacts, Estimate, Evaluation, Group, Protected, Questions
+    from mlxkit.evaluation.facts import ChampionFacts, Estimate, Evaluation, Group, Protected
     from mlxkit.report.html import Html
 
-_SHOWN_COLUMNS = 12
 _READING = (
     "Dot: the model, with its interval. Grey tick: guessing, which knows the labels of the "
     "training rows alone."
@@ -182,79 +180,6 @@ def _written(estimate: Estimate, *, wrong: bool) -> str:
     if not wrong or estimate.lower is None or estimate.upper is None:
         return interval(estimate)
     return f"{of_hundred(estimate.lower)} to {of_hundred(estimate.upper)}"
-
-
-def columns_section(found: Evaluation) -> Section | None:
-    """Return which columns the model depends on, and how."""
-    asked = found.questions
-    if asked is None:
-        return None
-    blocks: list[Block] = [_importance(asked)] if asked.measured is not None else []
-    if asked.dependence:
-        blocks.append(_dependence(found, asked))
-    worth = [i.column for i in asked.importance if matters(i)]
-    said = (
-        f"It depends most on {listed(worth[:3])}."
-        if worth
-        else "No single column makes it clearly worse when shuffled."
-    )
-    if asked.dependence:
-        outcome = "prediction" if asked.outcome is None else f"chance of {asked.outcome}"
-        blocks.append(
-            Note(
-                f"Lines: the mean {outcome} when the column is set to a value for all of "
-                f"{rows(asked.dependence_rows)}; band: the middle 80 % of them. "
-                "What the model does, not what would happen if the world changed.",
-                of_chart=True,
-            )
-        )
-    return Section("columns", "What does it depend on?", said, tuple(blocks))
-
-
-def _importance(asked: Questions) -> Table:
-    shown = asked.importance[:_SHOWN_COLUMNS]
-    bounds = (min(0.0, *(i.least for i in shown)), max(1e-12, *(i.most for i in shown)))
-    name = title(asked.measured or "")
-    lines: list[tuple[str | Html, ...]] = [
-        (
-            i.column,
-            signed(i.loss),
-            bar(i.loss, bounds, label=f"{i.column}: {signed(i.loss)}", least=i.least, most=i.most),
-            f"{signed(i.least)} to {signed(i.most)}",
-        )
-        for i in shown
-    ]
-    more = len(asked.importance) - len(shown)
-    if more > 0:
-        lines.append((f"and {count(more)} more", "", "", ""))
-    caption = (
-        f"How much worse {name} gets when a column is shuffled, {asked.repeats} "
-        f"time{'' if asked.repeats == 1 else 's'}, on {rows(asked.rows)}. Columns that say the same share "
-        "their worth."
-    )
-    headers = ("Column", f"Loss of {name}", "", "Range")
-    return Table(headers, tuple(lines), caption, frozenset({1}))
-
-
-def _dependence(found: Evaluation, asked: Questions) -> Figures:
-    values = [v for d in asked.dependence for v in (*d.low, *d.high)]
-    bounds = around(values)
-    if asked.outcome is not None:
-        bounds = max(0.0, bounds[0]), min(1.0, bounds[1])
-    y = f"chance of {asked.outcome}" if asked.outcome is not None else found.target
-    return Figures(
-        tuple(
-            Figure(
-                d.column,
-                dependence(d, y=y, bounds=bounds, label=f"mean {y} by {d.column}: {_along(d.at, d.mean)}"),
-            )
-            for d in asked.dependence
-        )
-    )
-
-
-def _along(at: tuple[str, ...], mean: tuple[float, ...]) -> str:
-    return ", ".join(f"{text} {number(value)}" for text, value in zip(at, mean, strict=True))
 
 
 def time_section(found: Evaluation) -> Section | None:

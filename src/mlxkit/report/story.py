@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from mlxkit.report.blocks import Report, Section
 from mlxkit.report.classification import classification_sections
+from mlxkit.report.columns import columns_section
 from mlxkit.report.large_numbers import large_numbers
 from mlxkit.report.regression import regression_sections
 from mlxkit.report.sections import (
-    columns_section,
     groups_section,
     method_section,
     metrics_section,
