@@ -216,6 +216,17 @@ def test_of_many_columns_those_that_matter_least_are_taken_as_one() -> None:
             assert shown[name].values == pytest.approx(wanted.to_numpy())
 
 
+def test_a_column_that_matters_is_by_itself_also_where_labels_are_cut_to_the_same_text() -> None:
+    generator = np.random.default_rng(0)
+    names = [*(f"other {i}" for i in range(19)), *(f"{'long ' * 20}{i}" for i in range(6))]
+    rows = pd.DataFrame(generator.normal(size=(FEW, 25)), columns=names)
+    rows["y"] = rows[names[20]]
+    found = contributions_of(Formula(lambda r: r[names[20]]), rows, "regression", "y")
+    assert found.columns[0].stands_for == 1
+    assert found.columns[0].size > 0
+    assert {c.size for c in found.columns[1:]} == {0.0}
+
+
 def test_the_rows_that_stand_for_all_have_the_mean_of_all() -> None:
     rows = numbers(3000, "ab")
     model = Formula(lambda r: np.exp(r["a"]) + r["b"])

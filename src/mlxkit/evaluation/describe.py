@@ -231,7 +231,8 @@ class _Description:
         """Return None where the model has refused changed rows already."""
         if asked is None:
             return None
-        moved = {i.column: i.moved for i in asked.importance}
+        # Of columns whose labels are cut to the same text, the largest counts.
+        moved = {i.column: i.moved for i in sorted(asked.importance, key=lambda i: i.moved)}
         return contributions(self._asked, moved, outcome=self._outcome)
 
     @property
