@@ -147,6 +147,8 @@ def _option(value: Value) -> Any:
     """Read an argument of `pandas.read_csv`; numbers and dates in texts are taken as they are written."""
     if isinstance(value.data, list):
         return [item.text for item in value.data]
+    if isinstance(value.data, dict):
+        return {name: item.text for name, item in value.data.items()}
     return value.data if isinstance(value.data, bool | int) else value.text
 
 

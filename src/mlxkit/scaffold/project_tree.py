@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from mlxkit.errors import ToolError, UsageError
 from mlxkit.scaffold.answers import Answers, Reader, first_choice, first_gate, first_model, is_skewed
+from mlxkit.scaffold.given import given_by
 from mlxkit.scaffold.hold_out import as_times, choose_cutoff, hold_out_newest, hold_out_random
 from mlxkit.scaffold.names import author, dataset_name, package_name, problem_with_name, suggest_name
 from mlxkit.scaffold.raw_rows import divide_rows
-from mlxkit.scaffold.reading import DataFile, read_data
+from mlxkit.scaffold.reading import read_data
 from mlxkit.scaffold.render import find_template, render
 from mlxkit.scaffold.roles import Column, Roles, assign_roles
 from mlxkit.scaffold.scales import as_numbers
@@ -29,9 +31,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mlxkit.scaffold.data_file import DataFile
     from mlxkit.scaffold.request import Request
 
-_OWN_DATA_OPTIONS = ("target", "time", "key", "positive", "drop", "keep")
+_OWN_DATA_OPTIONS = ("target", "time", "key", "positive", "drop", "keep", "read", "type")
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,9 @@ def scaffold(request: Request) -> Scaffolded:
     template = find_template(request)
     with tempfile.TemporaryDirectory() as starter:
         asked, path = _with_data(request, Path(starter))
-        data = read_data(path, target=asked.target)
-        roles = assign_roles(data, asked)
+        given = given_by(asked)
+        data = read_data(path, target=asked.target, given=given)
+        roles = assign_roles(data, asked, given)
         held, cutoff = _divide(data, roles, asked.seed)
         answers = _answers(
             data,
@@ -164,6 +168,7 @@ def _answers(
         column for column in roles.columns if column.role in {"time", "feature"} and column.kind == "date"
     ]
     numbers = tuple(c.name for c in features if _group(c) == "numbers")
+    categories = tuple(c.name for c in features if _group(c) == "categories")
     values = as_numbers(data.frame[target.name], target.content) if target.task == "regression" else None
     may_log_target = values is not None and is_skewed(pd.Series(values))
     return Answers(
@@ -183,10 +188,11 @@ def _answers(
         cutoff=cutoff,
         protected=roles.protected,
         numbers=numbers,
-        categories=tuple(c.name for c in features if _group(c) == "categories"),
+        categories=categories,
         dates={c.name: c.content.date_format for c in dated},
         flags={c.name: dict(c.content.flags) for c in features if c.content.flags},
         written=_written(roles),
+        has_codes=any(is_numeric_dtype(data.frame[name]) for name in categories),
         read=dict(data.options or {}),
         reader=_reader(data),
         dropped=_dropped(roles, {*map(_group, [*features, *dated])}),
