@@ -223,7 +223,12 @@ ROOT = Shape(
                 {
                     "max_share": Key(
                         Number(0, 1), "Largest share of drifted columns that is not yet drift. Default 0.3."
-                    )
+                    ),
+                    "values": Key(
+                        Text(r"[\w.]+:\w+", "churn.data.make_dataset:read_values"),
+                        "Function of the package, `module:function`, that reads the columns of training rows "
+                        "and of new rows, such as numbers with a unit. Default: values as they are written.",
+                    ),
                 },
             ),
             "When new data counts as drifted.",

@@ -15,6 +15,7 @@ from pandas.api.types import is_numeric_dtype
 
 from mlxkit.errors import ToolError, UsageError
 from mlxkit.scaffold.answers import Answers, Reader, first_choice, first_gate, first_model, is_skewed
+from mlxkit.scaffold.dates import ISO
 from mlxkit.scaffold.given import given_by
 from mlxkit.scaffold.hold_out import as_times, choose_cutoff, hold_out_newest, hold_out_random
 from mlxkit.scaffold.names import author, dataset_name, package_name, problem_with_name, suggest_name
@@ -26,7 +27,7 @@ from mlxkit.scaffold.scales import as_numbers
 from mlxkit.scaffold.starter import with_starter_data
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -169,6 +170,7 @@ def _answers(
     ]
     numbers = tuple(c.name for c in features if _group(c) == "numbers")
     categories = tuple(c.name for c in features if _group(c) == "categories")
+    written = _written(roles)
     values = as_numbers(data.frame[target.name], target.content) if target.task == "regression" else None
     may_log_target = values is not None and is_skewed(pd.Series(values))
     return Answers(
@@ -191,7 +193,8 @@ def _answers(
         categories=categories,
         dates={c.name: c.content.date_format for c in dated},
         flags={c.name: dict(c.content.flags) for c in features if c.content.flags},
-        written=_written(roles),
+        written=written,
+        reads_values=_reads_values(data, dated, written, categories),
         has_codes=any(is_numeric_dtype(data.frame[name]) for name in categories),
         read=dict(data.options or {}),
         reader=_reader(data),
@@ -210,6 +213,18 @@ def _answers(
         model=first_model(
             target.task, len(data.frame), classes=len(target.classes), numbers=len(numbers) + 3 * len(dated)
         ),
+    )
+
+
+def _reads_values(
+    data: DataFile, dated: Sequence[Column], written: Mapping[str, str], categories: Sequence[str]
+) -> bool:
+    """Whether values of some column would be taken for another kind than they are to the model."""
+    as_text = (data.options or {}).get("dtype", {})
+    return (
+        bool(written)
+        or any(column.content.date_format != ISO for column in dated)
+        or any(name in as_text or is_numeric_dtype(data.frame[name]) for name in categories)
     )
 
 
