@@ -51,7 +51,7 @@ def register(app: typer.Typer) -> None:
         read: Annotated[
             list[str] | None,
             typer.Option(
-                metavar="KEY=VALUE", help="How the file is read, where mlx is wrong: sep, sheet, ..."
+                metavar="KEY=VALUE", help="How the file is read: a key of `read:` in mlx.yaml, or `sheet`."
             ),
         ] = None,
         types: Annotated[

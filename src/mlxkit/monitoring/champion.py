@@ -62,7 +62,7 @@ def check_champion(
         raise UsageError(f"'{chosen.name}' has no champion yet to compare with", hint=f"run `{command}`")
     directory = mlflow_registry.download(store, champion)
     profile = read_profile(directory)
-    values = _values(profile, directory, rows, data)
+    values = compared_rows(profile, directory, rows, data)
     result = check_drift(
         values,
         profile,
@@ -92,7 +92,7 @@ def new_rows(project: Project, data: Path) -> pd.DataFrame:
     return rows
 
 
-def _values(profile: Profile, champion: Path, rows: pd.DataFrame, file: Path) -> pd.DataFrame:
+def compared_rows(profile: Profile, champion: Path, rows: pd.DataFrame, file: Path) -> pd.DataFrame:
     """Return the rows as the champion's training rows were profiled, by the code that travelled with it."""
     if profile.values is None:
         return rows
@@ -134,7 +134,7 @@ def _draw(
     counted = {column.column: column.kind for column in result.columns if column.counted}
     try:
         reference: pd.DataFrame = load_table(project.root / path, read=project.read_options(path))
-        known = _values(read_profile(champion), champion, reference, Path(path))
+        known = compared_rows(read_profile(champion), champion, reference, Path(path))
         current, known = (_as_profiled(frame, counted) for frame in (values, known))
         render_report(current, known, report, max_share=project.drift.max_share)
         return Checked(result, other_rows=not _trained_on(champion, reference))

@@ -7,10 +7,11 @@ import io
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
-from itertools import islice, pairwise
+from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from mlxkit.scaffold.header import is_header
 from mlxkit.scaffold.marks import PLAIN, Marks, find_marks, is_number
 
 if TYPE_CHECKING:
@@ -218,7 +219,7 @@ def _with_header(head: str, dialect: Dialect, layout: _Layout, given: Mapping[st
     )
     if given.get("names"):
         return replace(dialect, names=tuple(given["names"]))
-    if "names" in given or _is_header(header, body):
+    if "names" in given or is_header(header, body):
         return replace(dialect, header=tuple(header))
     return replace(dialect, names=tuple(f"column_{number}" for number in range(1, layout.width + 1)))
 
@@ -239,36 +240,3 @@ def _lines_before(head: str, dialect: Dialect, start: int) -> int:
     reader = csv.reader(io.StringIO(head, newline=""), delimiter=dialect.sep, quotechar=dialect.quotechar)
     before = [next(reader) for _ in range(start)]
     return reader.line_num if any(any(value.strip() for value in row) for row in before) else 0
-
-
-def _is_header(first: Sequence[str], body: Sequence[Row]) -> bool:
-    """Whether the first row holds names: text above numbers, or nothing that speaks against it."""
-    if not body or len(first) != len(body[0]):
-        return True
-    columns = list(zip(*body, strict=True))
-    numeric = [_share(column, is_number) >= _MOST for column in columns]
-    named = [bool(name.strip()) and not is_number(name) for name in first]
-    if any(number and name for number, name in zip(numeric, named, strict=True)):
-        return not _is_missing_word_only(first, numeric)
-    if any(is_number(name) for name in first):
-        return _counts_up(first) and not _counts_up(body[0])
-    # All text: a row of values holds some that come again below it.
-    again = sum(name in column for name, column in zip(first, columns, strict=True))
-    return not 2 * again >= len(first)
-
-
-def _is_missing_word_only(first: Sequence[str], numeric: Sequence[bool]) -> bool:
-    """Whether all that stands above numbers is a mark for a missing value, and numbers."""
-    above = [name.strip() for name, number in zip(first, numeric, strict=True) if number]
-    return any(map(is_number, above)) and all(is_number(name) or len(name) < 2 for name in above)
-
-
-def _counts_up(values: Sequence[str]) -> bool:
-    numbers = [int(value) for value in values if value.strip().isdecimal()]
-    steps = {second - first for first, second in pairwise(numbers)}
-    return len(numbers) > 2 and steps == {1}
-
-
-def _share(values: Sequence[str], holds: Any) -> float:
-    written = [value for value in values if value.strip()]
-    return sum(map(holds, written)) / len(written) if written else 0.0

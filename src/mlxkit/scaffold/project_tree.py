@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +11,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from mlxkit.errors import ToolError, UsageError
+from mlxkit.errors import UsageError
 from mlxkit.scaffold.answers import Answers, Reader, first_choice, first_gate, first_model, is_skewed
 from mlxkit.scaffold.dates import ISO
 from mlxkit.scaffold.given import given_by
 from mlxkit.scaffold.hold_out import as_times, choose_cutoff, hold_out_newest, hold_out_random
 from mlxkit.scaffold.names import author, dataset_name, package_name, problem_with_name, suggest_name
+from mlxkit.scaffold.new_folder import new_folder
 from mlxkit.scaffold.raw_rows import divide_rows
 from mlxkit.scaffold.reading import read_data
 from mlxkit.scaffold.render import find_template, render
@@ -27,7 +26,7 @@ from mlxkit.scaffold.scales import as_numbers
 from mlxkit.scaffold.starter import with_starter_data
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -87,7 +86,7 @@ def scaffold(request: Request) -> Scaffolded:
             new_rows=int(held.sum()),
             cutoff=cutoff,
         )
-        with _new_folder(folder) as unfinished:
+        with new_folder(folder) as unfinished:
             render(template, unfinished, {item.name: getattr(answers, item.name) for item in fields(answers)})
             divide_rows(data, held, unfinished / answers.raw_path, unfinished / answers.new_rows_path)
     return Scaffolded(
@@ -269,38 +268,3 @@ def _reader(data: DataFile) -> Reader:
             return Reader("read_csv", {"sep": "\t", **(data.options or {})})
         case _:
             return Reader("read_csv", data.options or {})
-
-
-@contextmanager
-def _new_folder(folder: Path) -> Iterator[Path]:
-    """Give a hidden folder beside the goal to write into; at the end move it there, or leave nothing."""
-    _remove_abandoned(folder)
-    unfinished = folder.with_name(f".{folder.name}.init-{os.getpid()}")
-    try:
-        unfinished.mkdir()
-        yield unfinished
-        unfinished.rename(folder)
-    except OSError as error:
-        raise ToolError(
-            f"the project cannot be written to '{folder}': {error.strerror or error}",
-            hint=f"run `df -h {folder.parent}`",
-        ) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Remove what a killed `mlx init` of the same folder left behind."""
-    for left in folder.parent.glob(f".{folder.name}.init-*"):
-        if not _alive(left.name.rpartition("-")[2]):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _alive(process: str) -> bool:
-    try:
-        os.kill(int(process), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
-        return True
-    return True
