@@ -45,7 +45,8 @@ _UV = """\
 # Stands for uv, where nothing can be downloaded: an environment that sees the packages of the tests.
 case "$1" in
   venv) for last; do :; done
-    "{python}" -m venv --without-pip "$last" && echo "{packages}" > "$last/lib/python{version}/site-packages/tests.pth" ;;
+    "{python}" -m venv --without-pip "$last" &&
+      echo "{packages}" > "$last/lib/python{version}/site-packages/tests.pth" ;;
   *) echo "uv $*"; grep -q does-not-resolve "$6" && exit 1; exit 0 ;;
 esac
 """

@@ -172,3 +172,15 @@ def test_the_function_may_stand_in_a_package_itself(tmp_path: Path) -> None:
         "src/demo/sub/__init__.py",
         "src/demo/sub/b.py",
     ]
+
+
+def test_the_function_that_reads_values_is_code_too(tmp_path: Path) -> None:
+    files = {"src/demo/a.py": "", "src/demo/values.py": "from demo import util"}
+    assert found(tmp_path, files, call="demo.a:f") == ["src/demo/__init__.py", "src/demo/a.py"]
+    stage = Stage("s", "train", call="demo.a:f")
+    assert code_dependencies(tmp_path, stage, values="demo.values:read") == [
+        "src/demo/__init__.py",
+        "src/demo/a.py",
+        "src/demo/util.py",
+        "src/demo/values.py",
+    ]

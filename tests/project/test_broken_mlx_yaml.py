@@ -412,6 +412,29 @@ RULES = {
         ("stages:", "read: {skiprow: 2}\nstages:"),
         ["8:8 read.skiprow: unknown key, did you mean 'skiprows'?"],
     ),
+    "type that is none of text": (
+        ("stages:", "read: {dtype: {zip: int}}\nstages:"),
+        ["8:16 read.dtype.zip: must be 'str', is 'int'"],
+    ),
+    "missing values kept by default": (
+        ("stages:", "read: {keep_default_na: true}\nstages:"),
+        ["8:8 read.keep_default_na: must be false, is 'true'"],
+    ),
+    "values by no function": (
+        ("max_share: 0.3", "values: churn.data.prepare"),
+        [
+            "33:9 drift.values: 'churn.data.prepare' does not have the right form, such as "
+            "'churn.data.make_dataset:read_values'"
+        ],
+    ),
+    "values by a function that is not there": (
+        ("max_share: 0.3", "values: churn.data:prepar"),
+        ["33:9 drift.values: there is no function 'prepar' in src/churn/data.py, did you mean 'prepare'?"],
+    ),
+    "values by code that stays behind": (
+        ("max_share: 0.3", "values: json:loads"),
+        ["33:9 drift.values: must be a function of 'churn', which travels with the model"],
+    ),
     "separator of two characters": (
         ("stages:", "read: {sep: '::'}\nstages:"),
         ["8:8 read.sep: '::' does not have the right form, such as ';'"],

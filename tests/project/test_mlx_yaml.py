@@ -125,6 +125,21 @@ def test_environments_when_none_are_named(churn: Churn) -> None:
     }
 
 
+def test_columns_of_text_and_the_function_that_reads_values(churn: Churn) -> None:
+    edits = (
+        ("stages:", "read: {dtype: {zip: str, 12: str}, keep_default_na: false, na_values: ['']}\nstages:"),
+        ("max_share: 0.3", "values: churn.data:prepare"),
+    )
+    project = churn.edit(*edits).load()
+    assert project.read == {"dtype": {"zip": "str", "12": "str"}, "keep_default_na": False, "na_values": [""]}
+    assert (project.drift.max_share, project.drift.values) == (0.3, "churn.data:prepare")
+
+
+def test_a_function_of_values_takes_the_rows_alone(churn: Churn) -> None:
+    problems = churn.edit(("max_share: 0.3", "values: churn.data:split")).problems()
+    assert problems == ["mlx.yaml:33:9 drift.values: 'churn.data:split' must take one argument, the rows"]
+
+
 def test_how_raw_data_is_read(churn: Churn) -> None:
     read = r"""read: {sep: "\t", decimal: ",", skiprows: 2, na_values: [-, 999], index_col: false}"""
     project = churn.edit(("stages:", f"{read}\nstages:")).load()

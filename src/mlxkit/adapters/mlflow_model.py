@@ -18,7 +18,7 @@ import yaml
 from mlxkit.adapters import run_traces
 from mlxkit.adapters.mlflow_flavors import flavor_of, type_name
 from mlxkit.adapters.mlflow_store import quiet
-from mlxkit.adapters.model_code import own_code
+from mlxkit.adapters.model_code import CODE_FOLDER, own_code
 from mlxkit.errors import FREE_SPACE, NO_SPACE, MlxError, StageFailed, ToolError, UsageError, is_full_disk
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def load_model(directory: Path) -> Any:
     """
     flavors = read_mlmodel(directory)["flavors"]
     try:
-        with quiet(), own_code(directory / "code"):
+        with quiet(), own_code(directory / CODE_FOLDER):
             if "sklearn" in flavors:
                 return _load_sklearn(directory, flavors["sklearn"])
             from mlflow import pyfunc

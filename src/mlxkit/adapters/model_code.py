@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+CODE_FOLDER = "code"
+"""Where the code lies inside a model's directory, as MLflow calls it."""
+
+
 @contextmanager
 def own_code(code: Path) -> Iterator[None]:
     """Import a model's code from beside the model while it loads, unless the project's is the same.

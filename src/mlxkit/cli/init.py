@@ -13,6 +13,7 @@ from mlxkit.cli.options import Session, command
 if TYPE_CHECKING:
     from mlxkit.pipeline.create import Created
     from mlxkit.project.models import Task
+    from mlxkit.scaffold.request import Request
 
 
 _LONGEST_NAME = 40
@@ -47,6 +48,16 @@ def register(app: typer.Typer) -> None:
         keep: Annotated[
             list[str] | None, typer.Option(metavar="COLUMN,...", help="Columns to learn from in any case.")
         ] = None,
+        read: Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="KEY=VALUE", help="How the file is read: a key of `read:` in mlx.yaml, or `sheet`."
+            ),
+        ] = None,
+        types: Annotated[
+            list[str] | None,
+            typer.Option("--type", metavar="COLUMN=TYPE", help="What a column holds: number, text or date."),
+        ] = None,
         template: Annotated[str, typer.Option(help="Kind of project: tabular.")] = "tabular",
         yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; mlx asks nothing yet.")] = False,
     ) -> None:
@@ -57,6 +68,7 @@ def register(app: typer.Typer) -> None:
         from mlxkit.errors import UsageError
         from mlxkit.pipeline.create import create
         from mlxkit.project.suggestions import closest, did_you_mean
+        from mlxkit.scaffold.given import parse_pairs
         from mlxkit.scaffold.request import Request
 
         del yes
@@ -71,20 +83,22 @@ def register(app: typer.Typer) -> None:
             _columns(drop),
             _columns(keep),
             template,
+            read=parse_pairs("--read", read or ()),
+            type=parse_pairs("--type", types or ()),
         )
         if task not in (None, *TASKS):
             close = closest(task, TASKS)
             hint = request.hint(task=close) if close else "use classification or regression"
             raise UsageError(f"there is no task '{task}'{did_you_mean(task, TASKS)}", hint=hint)
         created = create(request)
-        session.output.answer(_document(created), lambda: _lines(session, created))
+        session.output.answer(_document(created, request), lambda: _lines(session, created))
 
 
 def _columns(texts: list[str] | None) -> tuple[str, ...]:
     return tuple(part.strip() for text in texts or () for part in text.split(",") if part.strip())
 
 
-def _document(created: Created) -> dict[str, Any]:
+def _document(created: Created, asked: Request) -> dict[str, Any]:
     made = created.scaffolded
     return {
         "path": str(made.root),
@@ -94,6 +108,7 @@ def _document(created: Created) -> dict[str, Any]:
         "target": made.answers.target,
         "file": made.summary,
         "read": dict(made.answers.read),
+        "given": {"read": dict(asked.read), "type": dict(asked.type)},
         "raw_data": made.raw_path.as_posix(),
         "new_rows": made.new_rows_path.as_posix(),
         "committed": created.commit,

@@ -90,6 +90,8 @@ class Profile:
 
     Attributes:
         unused: columns of the training rows that the model does not take.
+        values: the project's function, `module:function`, that made these values of the rows; None when they
+            are as they were written.
     """
 
     rows: int
@@ -97,6 +99,7 @@ class Profile:
     target: ColumnProfile | None = None
     prediction: ColumnProfile | None = None
     unused: tuple[str, ...] = ()
+    values: str | None = None
 
     def to_json(self) -> bytes:
         """Return the profile as JSON; equal profiles give equal bytes."""
@@ -127,8 +130,12 @@ def build_profile(
     inputs: Sequence[str],
     target: str | None = None,
     prediction: Series[Any] | None = None,
+    values: str | None = None,
 ) -> Profile:
-    """Profile training rows: the model's input columns, its target, and its predictions for these rows."""
+    """Profile training rows: the model's input columns, its target, and its predictions for these rows.
+
+    `values` names the function that made these rows of the written ones.
+    """
     labels: ColumnKind = "categorical" if task == "classification" else "numeric"
     has_target = target is not None and target in rows.columns
     return Profile(
@@ -137,6 +144,7 @@ def build_profile(
         target=profile_column(rows[target], kind=labels) if has_target else None,
         prediction=None if prediction is None else profile_column(prediction.rename(PREDICTION), kind=labels),
         unused=tuple(str(name) for name in rows.columns if name not in inputs and name != target),
+        values=values,
     )
 
 
@@ -214,6 +222,7 @@ def _profile(document: dict[str, Any]) -> Profile:
         target=document["target"] and _column(document["target"]),
         prediction=document["prediction"] and _column(document["prediction"]),
         unused=tuple(document["unused"]),
+        values=document.get("values"),
     )
 
 

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters import mlflow_registry
+from mlxkit.adapters.model_code import CODE_FOLDER, own_code
 from mlxkit.errors import DataError, MlxError, UsageError
 from mlxkit.evaluation.columns import coerce
+from mlxkit.evaluation.profile import read_profile
 from mlxkit.evaluation.training_rows import TRAINING_ROWS_FILE, TrainingRows, fingerprint
-from mlxkit.monitoring.drift import DriftReport, drift
-from mlxkit.pipeline.formats import load_table
+from mlxkit.monitoring.drift import DriftReport, check_drift
+from mlxkit.pipeline.compared_values import compared_values
+from mlxkit.pipeline.execute import prints_aside
+from mlxkit.pipeline.formats import first_line, load_table
 from mlxkit.pipeline.model_stages import training_rows_path
 from mlxkit.registry.workspace import environment_of, store_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     import pandas as pd
 
     from mlxkit.evaluation.columns import ColumnKind
+    from mlxkit.evaluation.profile import Profile
     from mlxkit.project.models import Project
 
 
@@ -56,14 +61,17 @@ def check_champion(
         command = "mlx promote" if environment is None else f"mlx promote --to {chosen.name}"
         raise UsageError(f"'{chosen.name}' has no champion yet to compare with", hint=f"run `{command}`")
     directory = mlflow_registry.download(store, champion)
-    result = drift(
-        rows,
-        model_dir=directory,
+    profile = read_profile(directory)
+    values = compared_rows(profile, directory, rows, data)
+    result = check_drift(
+        values,
+        profile,
         max_share=project.drift.max_share,
         model_version=champion.version,
         time=project.time,
+        written=rows,
     )
-    return Checked(result) if report is None else _draw(project, rows, directory, result, report)
+    return Checked(result) if report is None else _draw(project, values, directory, result, report)
 
 
 def new_rows(project: Project, data: Path) -> pd.DataFrame:
@@ -84,6 +92,23 @@ def new_rows(project: Project, data: Path) -> pd.DataFrame:
     return rows
 
 
+def compared_rows(profile: Profile, champion: Path, rows: pd.DataFrame, file: Path) -> pd.DataFrame:
+    """Return the rows as the champion's training rows were profiled, by the code that travelled with it."""
+    if profile.values is None:
+        return rows
+    try:
+        with prints_aside(), own_code(champion / CODE_FOLDER):
+            return compared_values(profile.values, rows)
+    except MlxError:
+        raise
+    except Exception as error:  # the champion's own code meets rows that it has never seen
+        raise DataError(
+            f"'{profile.values}' raised {type(error).__name__} on the rows of '{file}'",
+            hint="give a file with the columns of the raw data, or mend the function and train again",
+            context=[first_line(error)],
+        ) from error
+
+
 def _read_options(project: Project, data: Path) -> Mapping[str, Any]:
     """Return how a file named on the command line is read: as the raw data, unless a stage made it."""
     path = data.resolve()
@@ -91,7 +116,9 @@ def _read_options(project: Project, data: Path) -> Mapping[str, Any]:
     return project.read_options((path.relative_to(project.root.resolve()) if inside else path).as_posix())
 
 
-def _draw(project: Project, rows: pd.DataFrame, champion: Path, result: DriftReport, report: Path) -> Checked:
+def _draw(
+    project: Project, values: pd.DataFrame, champion: Path, result: DriftReport, report: Path
+) -> Checked:
     """Draw the columns that count; a failure comes back, because it must not hide the verdict."""
     from mlxkit.adapters.evidently import render_report
 
@@ -107,7 +134,8 @@ def _draw(project: Project, rows: pd.DataFrame, champion: Path, result: DriftRep
     counted = {column.column: column.kind for column in result.columns if column.counted}
     try:
         reference: pd.DataFrame = load_table(project.root / path, read=project.read_options(path))
-        current, known = (_as_profiled(frame, counted) for frame in (rows, reference))
+        known = compared_rows(read_profile(champion), champion, reference, Path(path))
+        current, known = (_as_profiled(frame, counted) for frame in (values, known))
         render_report(current, known, report, max_share=project.drift.max_share)
         return Checked(result, other_rows=not _trained_on(champion, reference))
     except MlxError as error:

@@ -123,11 +123,12 @@ def check_drift(
     model_version: str | None = None,
     time: str | None = None,
     prediction: Series[Any] | None = None,
+    written: DataFrame | None = None,
 ) -> DriftReport:
     """Compare new rows with a profile: drift when more than `max_share` of the counted columns drifted.
 
     Fewer than `FEWEST_ROWS` rows, or no column to count, give "unknown", unless the columns that are gone
-    suffice.
+    suffice. `written` are the rows as they stand in the file, where `rows` are values made of them.
 
     Raises:
         DataError: there are no rows, or two columns have one name.
@@ -144,7 +145,8 @@ def check_drift(
         verdict: Verdict = "drift"
     else:
         verdict = "unknown" if len(rows) < FEWEST_ROWS or not counted else "none"
-    return DriftReport(verdict, len(rows), share, model_version, _schema(rows, profile), tuple(columns))
+    schema = _schema(rows, rows if written is None else written, profile)
+    return DriftReport(verdict, len(rows), share, model_version, schema, tuple(columns))
 
 
 def _usable(rows: DataFrame) -> None:
@@ -155,22 +157,21 @@ def _usable(rows: DataFrame) -> None:
         raise DataError(f"the column '{twice[0]}' occurs twice", hint="rename one of the two columns")
 
 
-def _schema(rows: DataFrame, profile: Profile) -> tuple[SchemaProblem, ...]:
-    found = [problem for known in profile.inputs if (problem := _fault(rows, known)) is not None]
+def _schema(rows: DataFrame, written: DataFrame, profile: Profile) -> tuple[SchemaProblem, ...]:
+    found = [problem for known in profile.inputs if (problem := _fault(rows, written, known)) is not None]
     target = [profile.target.name] if profile.target is not None else []
     known_names = {*(known.name for known in profile.inputs), *target, *profile.unused}
-    new = [SchemaProblem(str(name), "new", 1.0) for name in rows.columns if str(name) not in known_names]
+    new = [SchemaProblem(str(name), "new", 1.0) for name in written.columns if str(name) not in known_names]
     return (*found, *new)
 
 
-def _fault(rows: DataFrame, known: ColumnProfile) -> SchemaProblem | None:
+def _fault(rows: DataFrame, written: DataFrame, known: ColumnProfile) -> SchemaProblem | None:
     if known.name not in rows.columns:
         return SchemaProblem(known.name, "gone", 1.0)
-    column = rows[known.name]
-    written = column[~blank(column)]
-    if written.empty:
+    is_written = ~blank(written[known.name]) if known.name in written.columns else np.ones(len(rows), bool)
+    if not is_written.any():
         return None if known.missing_share == 1 else SchemaProblem(known.name, "all_missing", 1.0)
-    unreadable = float(coerce(written, known.kind).isna().mean())
+    unreadable = float(coerce(rows[known.name][is_written], known.kind).isna().mean())
     if unreadable <= 1 - READABLE_SHARE:
         return None
     return SchemaProblem(known.name, "not_numeric" if known.kind == "numeric" else "not_dates", unreadable)

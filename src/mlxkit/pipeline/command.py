@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _MODEL_CONTEXT = ("task", "target", "positive", "key")
 """What the kinds `train` and `evaluate` themselves need to know of mlx.yaml."""
+_PROFILE_CONTEXT = ("values",)
+"""What the reference profile of `train` needs beside those."""
 _REPORT_CONTEXT = ("time", "protected", "costs")
 """What an evaluation in full needs beside those."""
 
@@ -89,6 +91,7 @@ def command_of(project: Project, stage: Stage) -> Command:
     """Return the command of a stage."""
     context_names = _context_names(project, stage)
     values = {name: getattr(project, name) for name in (*CONTEXT_NAMES, "costs")}
+    values["values"] = project.drift.values
     context = {
         name: _as_plain(value)
         for name, value in values.items()
@@ -123,6 +126,8 @@ def _read_options(project: Project, stage: Stage) -> dict[str, Mapping[str, Any]
 def _context_names(project: Project, stage: Stage) -> set[str]:
     """Return the names that matter: those the function asks for, and those its kind needs."""
     names = set(_MODEL_CONTEXT) if stage.kind in ("train", "evaluate") else set()
+    if stage.kind == "train":
+        names |= set(_PROFILE_CONTEXT)
     if stage.evaluation_path is not None:
         names |= set(_REPORT_CONTEXT)
     if stage.call:

@@ -65,11 +65,15 @@ def _define_stage(project: Project, stage: Stage) -> Definition:
         name=stage.name,
         cmd=command_of(project, stage).shell(),
         inputs=tuple(sorted(set(stage.inputs.values()))),
-        code=tuple(code_dependencies(project.root, stage)),
+        code=tuple(code_dependencies(project.root, stage, values=_values(project, stage))),
         params=tuple(sorted(set(stage.params))),
         outputs=tuple(sorted(outputs)),
         metrics=(stage.metrics_path,) if stage.metrics_path is not None else (),
     )
+
+
+def _values(project: Project, stage: Stage) -> str | None:
+    return project.drift.values if stage.kind == "train" else None
 
 
 def render(definitions: Mapping[str, Definition]) -> str:

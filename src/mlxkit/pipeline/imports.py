@@ -25,21 +25,24 @@ _OPTIONS_WITH_VALUE = ("--check-hash-based-pycs",)
 _OPERATORS = frozenset("();&|<>")
 
 
-def code_dependencies(root: Path, stage: Stage) -> list[str]:
-    """List the files that a stage's code consists of: sorted POSIX paths relative to the root."""
+def code_dependencies(root: Path, stage: Stage, *, values: str | None = None) -> list[str]:
+    """List the files that a stage's code consists of: sorted POSIX paths relative to the root.
+
+    `values` is a function that the stage calls beside its own, `module:function`.
+    """
     found: set[Path] = set()
-    for start, module, search in _entry_points(root, stage):
+    calls = [call for call in (stage.call, values) if call]
+    for start, module, search in _entry_points(root, stage, calls):
         _collect(root, start, module, search, found)
     paths = {file.relative_to(root).as_posix() for file in found}
     return sorted(paths | set(stage.code))
 
 
-def _entry_points(root: Path, stage: Stage) -> list[tuple[Path, str, Path | None]]:
+def _entry_points(root: Path, stage: Stage, calls: Sequence[str]) -> list[tuple[Path, str, Path | None]]:
     """Return file, dotted name and script folder of each module that a stage starts."""
-    if stage.call:
-        module = stage.call.partition(":")[0]
-        file = module_file(root, module)
-        return [(file, module, None)] if file else []
+    if calls:
+        modules = [call.partition(":")[0] for call in calls]
+        return [(file, module, None) for module in modules if (file := module_file(root, module))]
     # DVC runs every line as a command of its own, from the project's root.
     return [start for line in (stage.cmd or "").splitlines() for start in _started(root, line)]
 

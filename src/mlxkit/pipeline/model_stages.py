@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.errors import StageFailed, ToolError
+from mlxkit.pipeline.compared_values import compared_values
 from mlxkit.pipeline.formats import TABLE_SUFFIXES, load_table, suffix_of
 from mlxkit.pipeline.trained_run import name_run
+from mlxkit.pipeline.user_code import call_user_function
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -48,7 +51,12 @@ def save_trained_model(
     sample = rows.sample(min(len(rows), _PROFILED_PREDICTIONS), random_state=0)
     predictions = predict(predictor(model), sample, task, columns=columns, with_scores=False)
     profile = build_profile(
-        rows, task=task, inputs=columns, target=target, prediction=_series(predictions.labels)
+        _values(command, rows, [*columns, target]),
+        task=task,
+        inputs=columns,
+        target=target,
+        prediction=_series(predictions.labels),
+        values=context.get("values"),
     )
     key = context.get("key")
     seen = fingerprint(rows, key=key if key in rows.columns else None, columns=list(rows.columns))
@@ -166,6 +174,23 @@ def _training_rows(command: Command, target: str) -> pd.DataFrame:
             hint="keep the target in the rows, or correct `target:` in mlx.yaml",
         )
     return rows
+
+
+def _values(command: Command, rows: pd.DataFrame, profiled: Sequence[str]) -> pd.DataFrame:
+    """Return the rows as new ones will be compared with them."""
+    call = command.context.get("values")
+    if call is None:
+        return rows
+    values: pd.DataFrame = call_user_function(
+        compared_values, {"call": call, "rows": rows}, replace(command, call=call)
+    )
+    lost = [name for name in profiled if name not in values.columns]
+    if lost:
+        raise StageFailed(
+            f"'{call}' returned no column '{lost[0]}'",
+            hint="return every column, also those that stay as they are",
+        )
+    return values
 
 
 def _input_columns(model: object, rows: pd.DataFrame, target: str) -> list[str]:

@@ -26,8 +26,8 @@ class JobState:
     """A job, and where it is.
 
     Attributes:
-        state: `running`, `ended`, `failed`, `cancelled`, `lost`, `fetched`; `unknown` where its machine does not
-            answer.
+        state: `running`, `ended`, `failed`, `cancelled`, `lost`, `fetched`; `unknown` where its machine does
+            not answer.
         text: more of it, for people.
         seconds: how long it has been going on, or took.
     """

@@ -29,6 +29,28 @@ def check_call(
         problems.add(place, text, mend=mend)
 
 
+def check_values(project: Project, place: Value, problems: Problems) -> None:
+    """Note what is wrong with the function that makes values of rows before they are compared."""
+    call = project.drift.values or ""
+    if call.partition(":")[0].partition(".")[0] != project.package:
+        problems.add(place, f"must be a function of '{project.package}', which travels with the model")
+        return
+    try:
+        function = find_function(project.root, call)
+    except FunctionNotFound as error:
+        close = did_you_mean(error.wrong, error.options)
+        problems.add(place, f"{error.message}{close}", mend=error.mend)
+        return
+    if function.parameters is not None and (
+        not function.parameters or sum(parameter.required for parameter in function.parameters) > 1
+    ):
+        problems.add(
+            place,
+            f"'{call}' must take one argument, the rows",
+            mend=function.file.relative_to(project.root).as_posix(),
+        )
+
+
 def _binding_problems(
     project: Project, stage: Stage, function: Function, params: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:

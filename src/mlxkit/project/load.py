@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from mlxkit.errors import ConfigError, NotInProjectError
@@ -112,7 +113,7 @@ def _project(root: Path, value: Value) -> Project:
         costs=_costs(data.get("costs")),
         read={name: _option(item) for name, item in _entries(data.get("read")).items()},
         gates=tuple(_gate(item) for item in _section(data, "promote", "gates", [])),
-        drift=DriftRules(**{name: float(v.data) for name, v in _entries(data.get("drift")).items()}),
+        drift=_drift(_entries(data.get("drift"))),
         environments={name: _environment(name, v) for name, v in _entries(data.get("environments")).items()}
         or env.DEFAULTS,
         targets={name: _target(name, v) for name, v in _entries(data.get("targets")).items()},
@@ -136,6 +137,11 @@ def _texts(value: Value | None) -> tuple[str, ...]:
     return tuple(item.text for item in value.data) if value is not None and value.data else ()
 
 
+def _drift(data: Mapping[str, Value]) -> DriftRules:
+    rules = DriftRules(values=_text(data, "values"))
+    return replace(rules, max_share=float(data["max_share"].data)) if "max_share" in data else rules
+
+
 def _label(value: Value | None) -> str | int | float | bool | None:
     """Read a label; a date is taken as it is written."""
     if value is None:
@@ -147,6 +153,8 @@ def _option(value: Value) -> Any:
     """Read an argument of `pandas.read_csv`; numbers and dates in texts are taken as they are written."""
     if isinstance(value.data, list):
         return [item.text for item in value.data]
+    if isinstance(value.data, dict):
+        return {name: item.text for name, item in value.data.items()}
     return value.data if isinstance(value.data, bool | int) else value.text
 
 

@@ -105,9 +105,15 @@ class Costs:
 
 @dataclass(frozen=True)
 class DriftRules:
-    """When `mlx drift` says drift: the largest tolerated share of drifted columns, in [0, 1]."""
+    """When `mlx drift` says drift.
+
+    Attributes:
+        max_share: the largest tolerated share of drifted columns, in [0, 1].
+        values: `module:function` that makes values of rows before they are compared.
+    """
 
     max_share: float = 0.3
+    values: str | None = None
 
 
 @dataclass(frozen=True)

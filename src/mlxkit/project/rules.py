@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.project import environments as env
-from mlxkit.project.call_rules import check_call
+from mlxkit.project.call_rules import check_call, check_values
 from mlxkit.project.flow import depends_on, inside, producers
 from mlxkit.project.metrics import metrics_of
 from mlxkit.project.models import PARAMS_FILE, Project, Stage
@@ -50,6 +50,8 @@ def check_rules(project: Project, sound: Sound, params: Mapping[str, Any], probl
     _check_environments(project, data, problems)
     if "read" in data:
         _check_read(project, data["read"], problems)
+    if project.drift.values is not None and "drift" not in sound.broken:
+        check_values(project, data["drift"].data["values"], problems)
 
 
 def _at(value: Value, *keys: str) -> Value:

@@ -187,12 +187,16 @@ READ = Shape(
         "decimal": Key(Text(r"[^\w\s]", ","), "Decimal mark of numbers. Default: a point."),
         "thousands": Key(Text(r"\D", "."), "Mark between the thousands of numbers."),
         "na_values": Key(ListOf(Text()), "More texts that stand for a missing value."),
+        "keep_default_na": Key(
+            Flag(False), "Only `na_values` are missing, and not what pandas takes for it, such as `NA`."
+        ),
         "quotechar": Key(Text(r"[^\w\s]", "'"), "Quotes around values. Default: double quotes."),
         "escapechar": Key(Text(r"[^\w\s]", "\\"), "Character before a quote inside a quoted value."),
         "skipinitialspace": Key(Flag(True), "Ignore spaces after the separator."),
         "skiprows": Key(Number(1, whole=True), "Lines before the header."),
         "names": Key(ListOf(Text()), "Names of the columns, where the file has no header."),
         "index_col": Key(Flag(False), "Ignore a separator at the end of each row."),
+        "dtype": Key(MapOf(Choice(("str",))), "Columns of text, whatever stands in them: `{zip: str}`."),
     },
 )
 
@@ -225,7 +229,12 @@ ROOT = Shape(
                 {
                     "max_share": Key(
                         Number(0, 1), "Largest share of drifted columns that is not yet drift. Default 0.3."
-                    )
+                    ),
+                    "values": Key(
+                        Text(r"[\w.]+:\w+", "churn.data.make_dataset:read_values"),
+                        "Function of the package, `module:function`, that reads the columns of training rows "
+                        "and of new rows, such as numbers with a unit. Default: values as they are written.",
+                    ),
                 },
             ),
             "When new data counts as drifted.",

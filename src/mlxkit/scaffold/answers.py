@@ -81,6 +81,8 @@ class Answers:
         numbers, categories, dates: the model's inputs; dates with their formats.
         flags: of `numbers`, those that are booleans in words, with what each word means.
         written: columns whose numbers come with a unit or with marks of their own, and their decimal mark.
+        reads_values: some columns do not show by themselves what they hold, so drift asks the project.
+        has_codes: some of `categories` are numbers in the raw file.
         read: how the raw data is read, as mlx.yaml says it; `reader` is the same in the project's own code.
         dropped: the columns left out, with the reason; by the group of inputs to which each would belong,
             "numbers", "categories" or "dates", where this project has such inputs, else under "others".
@@ -107,6 +109,8 @@ class Answers:
     dates: Mapping[str, str]
     flags: Mapping[str, Mapping[str, int]]
     written: Mapping[str, str]
+    reads_values: bool
+    has_codes: bool
     read: Mapping[str, Any]
     reader: Reader
     dropped: Mapping[str, tuple[Column, ...]]

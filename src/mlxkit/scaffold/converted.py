@@ -8,9 +8,11 @@ from typing import IO, TYPE_CHECKING, Any
 import pandas as pd
 
 from mlxkit.errors import DataError
+from mlxkit.project.suggestions import did_you_mean
 from mlxkit.scaffold.containers import first_line, quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from mlxkit.scaffold.containers import Source
@@ -19,11 +21,12 @@ INSTALL_EXCEL = "run `pip install 'mlxkit[excel]'`"
 _MOST_OF_A_HEADER = 0.5
 
 
-def workbook_as_csv(path: Path) -> tuple[bytes, tuple[str, ...]]:
-    """Return the first sheet with a table in it as CSV, and what to say about it.
+def workbook_as_csv(path: Path, asked: str | None = None) -> tuple[bytes, tuple[str, ...]]:
+    """Return a sheet as CSV, the first with a table in it or the one asked for, and what to say about it.
 
     Raises:
-        DataError: openpyxl is not installed, the workbook is damaged, or none of its sheets holds a table.
+        DataError: openpyxl is not installed, the workbook is damaged, none of its sheets holds a table, or
+            there is no such sheet.
     """
     try:
         sheets = pd.read_excel(path, sheet_name=None, header=None, engine="openpyxl")
@@ -38,10 +41,37 @@ def workbook_as_csv(path: Path) -> tuple[bytes, tuple[str, ...]]:
     tables = {name: table for name, sheet in sheets.items() if len((table := _table(sheet)).columns) > 1}
     if not tables:
         raise DataError(f"'{path}' has no sheet with a table", hint="save the table as CSV")
+    if asked is not None:
+        return _as_csv(tables[_sheet(path, asked, list(sheets), tables)]), ()
     name, table = next(iter(tables.items()))
     others = ", ".join(f"'{other}'" for other in tables if other != name)
     notes = (f"the sheet '{name}' was read, and not {others}",) if others else ()
-    return table.to_csv(index=False, header=False, lineterminator="\n").encode(), notes
+    return _as_csv(table), notes
+
+
+def _sheet(path: Path, asked: str, names: Sequence[str], tables: Collection[str]) -> str:
+    """Return the name of the sheet that is asked for by name, or by number from 1."""
+    if asked in names:
+        name = asked
+    elif asked.isdecimal() and 1 <= int(asked) <= len(names):
+        name = names[int(asked) - 1]
+    else:
+        raise DataError(
+            f"'{path}' has no sheet '{asked}'{did_you_mean(asked, names)}",
+            hint="name a sheet, or its number, after --read sheet=",
+            context=(f"sheets: {', '.join(names)}",),
+        )
+    if name not in tables:
+        raise DataError(
+            f"the sheet '{name}' of '{path}' holds no table",
+            hint="name another sheet after --read sheet=",
+            context=(f"sheets: {', '.join(names)}",),
+        )
+    return name
+
+
+def _as_csv(table: pd.DataFrame) -> bytes:
+    return table.to_csv(index=False, header=False, lineterminator="\n").encode()
 
 
 def array_as_lines(source: Source) -> bytes | None:

@@ -7,13 +7,15 @@ import io
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from mlxkit.scaffold.header import is_header
 from mlxkit.scaffold.marks import PLAIN, Marks, find_marks, is_number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 LONGEST_VALUE = 2**31 - 1
 WHITESPACE = r"\s+"
@@ -38,6 +40,7 @@ class Dialect:
         extra_separator: each row ends with a separator that its header lacks.
         row_labels: the header has no name for the first column.
         header: the names as they stand there.
+        width: how many columns there are; 0 where that is not known.
     """
 
     sep: str = ","
@@ -50,6 +53,7 @@ class Dialect:
     row_labels: bool = False
     header: tuple[str, ...] = ()
     marks: Marks = PLAIN
+    width: int = 0
 
     @property
     def options(self) -> dict[str, Any]:
@@ -79,7 +83,8 @@ class Dialect:
             "a separator at the end of each row": self.extra_separator,
             "row labels without a name": self.row_labels,
         }
-        return [_IN_WORDS[self.sep], *self.marks.in_words, *(text for text, holds in said.items() if holds)]
+        separator = _IN_WORDS.get(self.sep, f"'{self.sep}' between values")
+        return [separator, *self.marks.in_words, *(text for text, holds in said.items() if holds)]
 
 
 @dataclass(frozen=True)
@@ -92,25 +97,47 @@ class _Layout:
     share: float
 
 
-def find_dialect(head: str) -> Dialect:
-    """Judge how a text is to be read from its first lines; the last one may be cut."""
+def find_dialect(head: str, given: Mapping[str, Any] = MappingProxyType({})) -> Dialect:
+    """Judge how a text is to be read from its first lines; the last one may be cut.
+
+    What is `given`, by the names of `pandas.read_csv`, is taken as it is; an empty value says: none.
+    """
     head = head.removeprefix("\ufeff")
-    quotechar = _quotechar(head)
-    found = [(sep, layout) for sep in _SEPARATORS if (layout := _layout(head, Dialect(sep, quotechar)))]
-    if not found and (layout := _layout(head, Dialect(WHITESPACE, quotechar))):
-        found = [(WHITESPACE, layout)]
+    skipped = given.get("skiprows", 0)
+    head = "".join(islice(io.StringIO(head, newline=""), skipped, None))
+    dialect = Dialect(
+        given.get("sep", ","), given.get("quotechar") or _quotechar(head), given.get("escapechar", "")
+    )
+    separators = (
+        [given["sep"]] if "sep" in given else [sep for sep in _SEPARATORS if sep != dialect.quotechar]
+    )
+    layouts = {
+        sep: _layout(head, replace(dialect, sep=sep), is_cut="skiprows" in given) for sep in separators
+    }
+    found = {sep: layout for sep, layout in layouts.items() if layout is not None}
+    if not found and "sep" not in given and (layout := _layout(head, replace(dialect, sep=WHITESPACE))):
+        found = {WHITESPACE: layout}
     if not found:
-        return Dialect(quotechar=quotechar)
+        return replace(dialect, skiprows=skipped)
     # max() takes the first of equals.
-    sep, layout = max(found, key=lambda pair: (pair[1].start == 0, pair[1].share))
-    dialect = Dialect(sep, quotechar)
-    escaped = _layout(head, replace(dialect, escapechar="\\")) if '\\"' in head else None
-    if escaped is not None and escaped.share > layout.share:
-        dialect, layout = replace(dialect, escapechar="\\"), escaped
-    if sep == "," and _has_spaces_after(layout):
+    sep, layout = max(found.items(), key=lambda pair: (pair[1].start == 0, pair[1].share))
+    dialect, layout = _with_escapes(head, replace(dialect, sep=sep), layout, given)
+    if given.get("skipinitialspace", sep == "," and _has_spaces_after(layout)):
         dialect = replace(dialect, skipinitialspace=True)
         layout = replace(layout, rows=[[value.lstrip() for value in row] for row in layout.rows])
-    return _with_header(head, dialect, layout)
+    dialect = _with_header(head, dialect, layout, given)
+    return replace(dialect, skiprows=dialect.skiprows + skipped)
+
+
+def _with_escapes(
+    head: str, dialect: Dialect, layout: _Layout, given: Mapping[str, Any]
+) -> tuple[Dialect, _Layout]:
+    """Take a backslash for an escape where more lines have one number of values that way."""
+    if "escapechar" in given or '\\"' not in head:
+        return dialect, layout
+    escaped = replace(dialect, escapechar="\\")
+    other = _layout(head, escaped, is_cut="skiprows" in given)
+    return (escaped, other) if other is not None and other.share > layout.share else (dialect, layout)
 
 
 def _quotechar(head: str) -> str:
@@ -121,8 +148,8 @@ def _quotechar(head: str) -> str:
     return "'" if quoted > len(lines) / 5 else '"'
 
 
-def _layout(head: str, dialect: Dialect) -> _Layout | None:
-    """Split a text by one separator; None where no table comes of it."""
+def _layout(head: str, dialect: Dialect, *, is_cut: bool = False) -> _Layout | None:
+    """Split a text by one separator; None where no table comes of it. `is_cut`: it begins with the table."""
     rows = _rows(head, dialect)
     if len(rows) > 2 and not head.endswith(("\n", "\r")):
         rows.pop()
@@ -131,6 +158,8 @@ def _layout(head: str, dialect: Dialect) -> _Layout | None:
     width, count = max(widths.items(), key=lambda item: item[1], default=(0, 0))
     if width < 2 or count < _FEWEST_EQUAL * lines:
         return None
+    if is_cut:
+        return _Layout(rows, next(number for number, row in enumerate(rows) if row), width, count / lines)
     of_width = [number for number, row in enumerate(rows) if len(row) == width]
     # A spreadsheet fills up the lines above the header with separators.
     filled = (n for n in of_width if sum(bool(value.strip()) for value in rows[n]) > width / 2)
@@ -169,11 +198,13 @@ def _has_spaces_after(layout: _Layout) -> bool:
     return bool(values) and sum(value.startswith(" ") for value in values) >= _MOST * len(values)
 
 
-def _with_header(head: str, dialect: Dialect, layout: _Layout) -> Dialect:
+def _with_header(head: str, dialect: Dialect, layout: _Layout, given: Mapping[str, Any]) -> Dialect:
     """Add what the first row and the values below it tell."""
     header, *rows = layout.rows[layout.start :]
     body = [row for row in rows if len(row) == layout.width]
-    if len(header) == layout.width - 1 and body:
+    if "index_col" in given:
+        dialect = replace(dialect, extra_separator=not given["index_col"])
+    elif len(header) == layout.width - 1 and body:
         if all(not row[-1].strip() for row in body):
             dialect = replace(dialect, extra_separator=True)
             body = [row[:-1] for row in body]
@@ -183,11 +214,23 @@ def _with_header(head: str, dialect: Dialect, layout: _Layout) -> Dialect:
     dialect = replace(
         dialect,
         skiprows=_lines_before(head, dialect, layout.start),
-        marks=find_marks(list(zip(*body, strict=True)) if body else [], dialect.sep),
+        marks=_marks(body, dialect.sep, given),
+        width=layout.width - dialect.extra_separator - dialect.row_labels,
     )
-    if _is_header(header, body):
+    if given.get("names"):
+        return replace(dialect, names=tuple(given["names"]))
+    if "names" in given or is_header(header, body):
         return replace(dialect, header=tuple(header))
     return replace(dialect, names=tuple(f"column_{number}" for number in range(1, layout.width + 1)))
+
+
+def _marks(body: Sequence[Row], sep: str, given: Mapping[str, Any]) -> Marks:
+    columns = list(zip(*body, strict=True)) if body else []
+    thousands = given.get("thousands")
+    # Who names one of the two usual marks between thousands has told the decimal mark too.
+    other = {",": ".", ".": ","}.get(thousands or "", "")
+    marks = find_marks(columns, sep, decimal=given.get("decimal", other))
+    return marks if thousands is None else replace(marks, thousands=thousands)
 
 
 def _lines_before(head: str, dialect: Dialect, start: int) -> int:
@@ -197,36 +240,3 @@ def _lines_before(head: str, dialect: Dialect, start: int) -> int:
     reader = csv.reader(io.StringIO(head, newline=""), delimiter=dialect.sep, quotechar=dialect.quotechar)
     before = [next(reader) for _ in range(start)]
     return reader.line_num if any(any(value.strip() for value in row) for row in before) else 0
-
-
-def _is_header(first: Sequence[str], body: Sequence[Row]) -> bool:
-    """Whether the first row holds names: text above numbers, or nothing that speaks against it."""
-    if not body or len(first) != len(body[0]):
-        return True
-    columns = list(zip(*body, strict=True))
-    numeric = [_share(column, is_number) >= _MOST for column in columns]
-    named = [bool(name.strip()) and not is_number(name) for name in first]
-    if any(number and name for number, name in zip(numeric, named, strict=True)):
-        return not _is_missing_word_only(first, numeric)
-    if any(is_number(name) for name in first):
-        return _counts_up(first) and not _counts_up(body[0])
-    # All text: a row of values holds some that come again below it.
-    again = sum(name in column for name, column in zip(first, columns, strict=True))
-    return not 2 * again >= len(first)
-
-
-def _is_missing_word_only(first: Sequence[str], numeric: Sequence[bool]) -> bool:
-    """Whether all that stands above numbers is a mark for a missing value, and numbers."""
-    above = [name.strip() for name, number in zip(first, numeric, strict=True) if number]
-    return any(map(is_number, above)) and all(is_number(name) or len(name) < 2 for name in above)
-
-
-def _counts_up(values: Sequence[str]) -> bool:
-    numbers = [int(value) for value in values if value.strip().isdecimal()]
-    steps = {second - first for first, second in pairwise(numbers)}
-    return len(numbers) > 2 and steps == {1}
-
-
-def _share(values: Sequence[str], holds: Any) -> float:
-    written = [value for value in values if value.strip()]
-    return sum(map(holds, written)) / len(written) if written else 0.0

@@ -49,6 +49,32 @@ def find_encoding(source: Source) -> str:
         raise damaged(source.path, error) from error
 
 
+def check_encoding(source: Source, given: str) -> str:
+    """Return the encoding that the user names, as `find_encoding` calls it.
+
+    Raises:
+        DataError: the text has bytes that mean nothing in it.
+    """
+    name = codecs.lookup(given).name
+    try:
+        with source.open() as stream:
+            start = stream.read(4)
+        if not name.startswith(("utf-16", "utf-32")):
+            _check_text(source)
+        if not _decodes(source, name):
+            raise DataError(
+                f"'{source.path}' has bytes that mean nothing in {given}",
+                hint="leave --read encoding away, or name another one",
+            )
+    except DAMAGED as error:
+        raise damaged(source.path, error) from error
+    by_mark = next((known for mark, known in _BYTE_ORDER_MARKS if start.startswith(mark)), None)
+    if by_mark is not None and name.startswith(by_mark[:6]):
+        return by_mark
+    # Underscores: `utf-16-le` is one that begins with its mark.
+    return "utf-8" if name in ("utf-8", "utf-8-sig") else given.replace("-", "_") if "16" in name else given
+
+
 def encoding_for_pandas(encoding: str) -> str:
     """Return the name with which the byte order mark is left out of the first column's name."""
     return "utf-16" if encoding.startswith("utf-16") else encoding
@@ -84,7 +110,7 @@ def _decodes(source: Source, encoding: str) -> bool:
             while chunk := stream.read(_CHUNK):
                 decoder.decode(chunk)
         decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
+    except UnicodeError:  # UTF-16 without its mark is no UnicodeDecodeError
         return False
     return True
 

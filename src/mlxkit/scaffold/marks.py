@@ -51,8 +51,9 @@ class Marks:
     def in_words(self) -> list[str]:
         """Say what is unusual."""
         names = {",": "commas", ".": "points"}
-        said = ["decimal commas"] if self.decimal == "," else []
-        return [*said, *([f"{names[self.thousands]} between thousands"] if self.thousands else [])]
+        said = [] if self.decimal == "." else [f"decimal {names.get(self.decimal, repr(self.decimal))}"]
+        thousands = names.get(self.thousands, repr(self.thousands))
+        return [*said, *([f"{thousands} between thousands"] if self.thousands else [])]
 
 
 PLAIN = Marks()
@@ -63,13 +64,16 @@ def is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text) is not None
 
 
-def find_marks(columns: Sequence[Sequence[str]], sep: str) -> Marks:
-    """Judge the marks of a whole file from the columns of its first rows.
+def find_marks(columns: Sequence[Sequence[str]], sep: str, *, decimal: str = "") -> Marks:
+    """Judge the marks of a whole file from the columns of its first rows, `decimal` where it is known.
 
     One pair of marks serves the file as long as no column speaks against it: pandas would read dates such as
     01.02.2024 as numbers once points may stand between thousands.
     """
     held = [[value.strip() for value in column if value.strip()] for column in columns]
+    if decimal:
+        grouped = {",": (_BY_POINTS, "."), ".": (_BY_COMMAS, ",")}.get(decimal)
+        return Marks(decimal, grouped[1] if grouped and _serves(held, *grouped) else "")
     numeric = [values for values in held if values and sum(map(is_number, values)) >= _MOST * len(values)]
     commas = sum(_has(values, _COMMA_IS_DECIMAL) or _has(values, _ZERO_COMMA) for values in numeric)
     points = sum(_has(values, _POINT_IS_DECIMAL) for values in numeric)

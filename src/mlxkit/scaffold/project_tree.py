@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
-from mlxkit.errors import ToolError, UsageError
+from mlxkit.errors import UsageError
 from mlxkit.scaffold.answers import Answers, Reader, first_choice, first_gate, first_model, is_skewed
+from mlxkit.scaffold.dates import ISO
+from mlxkit.scaffold.given import given_by
 from mlxkit.scaffold.hold_out import as_times, choose_cutoff, hold_out_newest, hold_out_random
 from mlxkit.scaffold.names import author, dataset_name, package_name, problem_with_name, suggest_name
+from mlxkit.scaffold.new_folder import new_folder
 from mlxkit.scaffold.raw_rows import divide_rows
-from mlxkit.scaffold.reading import DataFile, read_data
+from mlxkit.scaffold.reading import read_data
 from mlxkit.scaffold.render import find_template, render
 from mlxkit.scaffold.roles import Column, Roles, assign_roles
 from mlxkit.scaffold.scales import as_numbers
 from mlxkit.scaffold.starter import with_starter_data
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from mlxkit.scaffold.data_file import DataFile
     from mlxkit.scaffold.request import Request
 
-_OWN_DATA_OPTIONS = ("target", "time", "key", "positive", "drop", "keep")
+_OWN_DATA_OPTIONS = ("target", "time", "key", "positive", "drop", "keep", "read", "type")
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,9 @@ def scaffold(request: Request) -> Scaffolded:
     template = find_template(request)
     with tempfile.TemporaryDirectory() as starter:
         asked, path = _with_data(request, Path(starter))
-        data = read_data(path, target=asked.target)
-        roles = assign_roles(data, asked)
+        given = given_by(asked)
+        data = read_data(path, target=asked.target, given=given)
+        roles = assign_roles(data, asked, given)
         held, cutoff = _divide(data, roles, asked.seed)
         answers = _answers(
             data,
@@ -82,7 +86,7 @@ def scaffold(request: Request) -> Scaffolded:
             new_rows=int(held.sum()),
             cutoff=cutoff,
         )
-        with _new_folder(folder) as unfinished:
+        with new_folder(folder) as unfinished:
             render(template, unfinished, {item.name: getattr(answers, item.name) for item in fields(answers)})
             divide_rows(data, held, unfinished / answers.raw_path, unfinished / answers.new_rows_path)
     return Scaffolded(
@@ -164,6 +168,8 @@ def _answers(
         column for column in roles.columns if column.role in {"time", "feature"} and column.kind == "date"
     ]
     numbers = tuple(c.name for c in features if _group(c) == "numbers")
+    categories = tuple(c.name for c in features if _group(c) == "categories")
+    written = _written(roles)
     values = as_numbers(data.frame[target.name], target.content) if target.task == "regression" else None
     may_log_target = values is not None and is_skewed(pd.Series(values))
     return Answers(
@@ -183,10 +189,12 @@ def _answers(
         cutoff=cutoff,
         protected=roles.protected,
         numbers=numbers,
-        categories=tuple(c.name for c in features if _group(c) == "categories"),
+        categories=categories,
         dates={c.name: c.content.date_format for c in dated},
         flags={c.name: dict(c.content.flags) for c in features if c.content.flags},
-        written=_written(roles),
+        written=written,
+        reads_values=_reads_values(data, dated, written, categories),
+        has_codes=any(is_numeric_dtype(data.frame[name]) for name in categories),
         read=dict(data.options or {}),
         reader=_reader(data),
         dropped=_dropped(roles, {*map(_group, [*features, *dated])}),
@@ -204,6 +212,18 @@ def _answers(
         model=first_model(
             target.task, len(data.frame), classes=len(target.classes), numbers=len(numbers) + 3 * len(dated)
         ),
+    )
+
+
+def _reads_values(
+    data: DataFile, dated: Sequence[Column], written: Mapping[str, str], categories: Sequence[str]
+) -> bool:
+    """Whether values of some column would be taken for another kind than they are to the model."""
+    as_text = (data.options or {}).get("dtype", {})
+    return (
+        bool(written)
+        or any(column.content.date_format != ISO for column in dated)
+        or any(name in as_text or is_numeric_dtype(data.frame[name]) for name in categories)
     )
 
 
@@ -248,38 +268,3 @@ def _reader(data: DataFile) -> Reader:
             return Reader("read_csv", {"sep": "\t", **(data.options or {})})
         case _:
             return Reader("read_csv", data.options or {})
-
-
-@contextmanager
-def _new_folder(folder: Path) -> Iterator[Path]:
-    """Give a hidden folder beside the goal to write into; at the end move it there, or leave nothing."""
-    _remove_abandoned(folder)
-    unfinished = folder.with_name(f".{folder.name}.init-{os.getpid()}")
-    try:
-        unfinished.mkdir()
-        yield unfinished
-        unfinished.rename(folder)
-    except OSError as error:
-        raise ToolError(
-            f"the project cannot be written to '{folder}': {error.strerror or error}",
-            hint=f"run `df -h {folder.parent}`",
-        ) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Remove what a killed `mlx init` of the same folder left behind."""
-    for left in folder.parent.glob(f".{folder.name}.init-*"):
-        if not _alive(left.name.rpartition("-")[2]):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _alive(process: str) -> bool:
-    try:
-        os.kill(int(process), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mlxkit.scaffold.reading import DataFile
+    from mlxkit.scaffold.data_file import DataFile
 
 
 def divide_rows(data: DataFile, held_out: NDArray[np.bool_], staying: Path, held: Path) -> None:

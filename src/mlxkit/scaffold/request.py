@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.errors import DataError
 from mlxkit.project.suggestions import closest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from mlxkit.project.models import Task
@@ -26,6 +26,7 @@ class Request:
         positive: the positive label as typed.
         drop: columns to leave out.
         keep: columns to learn from, whatever speaks against them.
+        read: how the file is to be read, by key, as typed; likewise `type`, by column, what it holds.
         seed: of the held-out rows and of the split.
     """
 
@@ -40,6 +41,8 @@ class Request:
     keep: tuple[str, ...] = ()
     template: str = "tabular"
     seed: int = 0
+    read: Mapping[str, str] = field(default_factory=dict)
+    type: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def named_columns(self) -> dict[str, str]:
@@ -57,6 +60,9 @@ class Request:
         for option in ("drop", "keep"):
             if columns := getattr(asked, option):
                 words += [f"--{option}", ",".join(columns)]
+        for option in ("read", "type"):
+            for name, value in getattr(asked, option).items():
+                words += [f"--{option}", f"{name}={value}"]
         if asked.template != "tabular":
             words += ["--template", asked.template]
         return shlex.join(words)
@@ -73,6 +79,9 @@ class Request:
             *(("--keep", column) for column in self.keep),
         ]
         parts: dict[str, str] = {}
+        for column in self.type:
+            if column not in columns:
+                raise self._no_column("--type", column, columns)
         for option, column in options:
             if column not in columns:
                 raise self._no_column(option, column, columns)
@@ -91,12 +100,14 @@ class Request:
                 hint=f"name another column after {option}",
                 context=(names,),
             )
-        field = option.removeprefix("--")
-        asked = getattr(self, field)
-        mended = (
-            tuple(close if name == column else name for name in asked) if isinstance(asked, tuple) else close
-        )
-        fixed = self.hint(**{field: mended})
+        asked = option.removeprefix("--")
+        mended: Any = close
+        match getattr(self, asked):
+            case tuple(named):
+                mended = tuple(close if name == column else name for name in named)
+            case dict(types):
+                mended = {close if name == column else name: kind for name, kind in types.items()}
+        fixed = self.hint(**{asked: mended})
         return DataError(
             f"'{self.data}' has no column '{column}', did you mean '{close}'?", hint=fixed, context=(names,)
         )

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from mlxkit.errors import DataError
+from mlxkit.scaffold.data_file import FEWEST_ROWS
 from mlxkit.scaffold.doubts import doubtful_columns
+from mlxkit.scaffold.given import NOTHING_GIVEN, Given
+from mlxkit.scaffold.given_types import inspect_as
 from mlxkit.scaffold.kinds import Content, Kind, inspect, present
 from mlxkit.scaffold.leaks import find_leaks
 from mlxkit.scaffold.personal import personal_data
-from mlxkit.scaffold.reading import FEWEST_ROWS
 from mlxkit.scaffold.repeats import find_repeats
 from mlxkit.scaffold.target import Target, find_target
 from mlxkit.scaffold.time_and_key import KEY_WORDS, ROW_NUMBER, assign_key, assign_time, named_like
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from mlxkit.scaffold.reading import DataFile
+    from mlxkit.scaffold.data_file import DataFile
     from mlxkit.scaffold.request import Request
 
 Role = Literal["target", "key", "time", "feature", "dropped"]
@@ -84,12 +86,15 @@ class Roles:
         )
 
 
-def assign_roles(data: DataFile, request: Request) -> Roles:
-    """Give each column a role: what the user said, else what names and values tell."""
+def assign_roles(data: DataFile, request: Request, given: Given = NOTHING_GIVEN) -> Roles:
+    """Give each column a role, and a type: what the user said, else what names and values tell."""
     frame = data.frame
     request.check_columns(list(frame.columns))
-    target = find_target(data, request)
-    contents = {str(name): inspect(column) for name, column in frame.items()}
+    contents = {
+        name: inspect_as(column, given.types[name], request) if name in given.types else inspect(column)
+        for name, column in ((str(label), frame[label]) for label in frame)
+    }
+    target = find_target(data, request, contents)
     assigned: dict[str, tuple[Role, str]] = {target.name: ("target", target.why)}
     assigned |= dict.fromkeys(request.drop, ("dropped", "left out by --drop"))
     assigned |= _kept(contents, request)
@@ -102,7 +107,9 @@ def assign_roles(data: DataFile, request: Request) -> Roles:
     _check_different_rows(data, repeated)
     leak_warnings = _leave_out_more(frame, contents, request, target, assigned)
     roles = Roles(
-        columns=tuple(_column(name, contents[name], *assigned[name]) for name in contents),
+        columns=tuple(
+            _column(name, contents[name], *assigned[name], is_given=name in given.types) for name in contents
+        ),
         target=target,
         warnings=(*target.warnings, *time_warnings, *key_warnings, *leak_warnings, *_left_out(repeated)),
     )
@@ -159,7 +166,9 @@ def _about_leaks(
     )
 
 
-def _column(name: str, content: Content, role: Role, why: str) -> Column:
+def _column(name: str, content: Content, role: Role, why: str, *, is_given: bool) -> Column:
+    if is_given and content.kind not in {"empty", "constant"}:
+        why = f"{why}; type given by --type"
     return Column(
         name=name,
         role=role,

@@ -10,13 +10,13 @@ import pandas as pd
 from pandas.api import types
 
 from mlxkit.errors import DataError, UsageError
-from mlxkit.scaffold.kinds import Content, inspect, present, shown
+from mlxkit.scaffold.kinds import Content, present, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mlxkit.project.models import Task
-    from mlxkit.scaffold.reading import DataFile
+    from mlxkit.scaffold.data_file import DataFile
     from mlxkit.scaffold.request import Request
 
 Label = str | int | float | bool
@@ -49,14 +49,14 @@ class Target:
     warnings: tuple[str, ...]
 
 
-def find_target(data: DataFile, request: Request) -> Target:
+def find_target(data: DataFile, request: Request, contents: Mapping[str, Content]) -> Target:
     """Check the target that the user named and find out what kind of task it makes."""
     if request.target is None:
         raise _no_target(data, request)
     name = request.target
     column = data.frame[name]
     values = present(column)
-    content = inspect(column)
+    content = contents[name]
     _check_usable(name, content, values, request)
     task, why = _task(name, content, values, request)
     classes: tuple[Label, ...] = ()

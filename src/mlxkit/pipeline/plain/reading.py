@@ -87,7 +87,14 @@ def _arguments(options: Options) -> list[str]:
 
 
 def _literal(value: Any) -> str:
-    return f"[{', '.join(map(python_literal, value))}]" if isinstance(value, list) else python_literal(value)
+    match value:
+        case list():
+            return f"[{', '.join(map(python_literal, value))}]"
+        case dict():
+            items = (f"{python_literal(name)}: {python_literal(item)}" for name, item in value.items())
+            return f"{{{', '.join(items)}}}"
+        case _:
+            return python_literal(value)
 
 
 def _polars(script: Script, path: str, suffix: str) -> Call:
