@@ -200,6 +200,8 @@ def mlx(capfd: pytest.CaptureFixture[str]) -> Mlx:
 
 @pytest.fixture(scope="session")
 def _box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    if sys.platform != "linux":
+        pytest.skip("the box of the tests is a Linux machine")
     lacks = missing()
     if lacks is not None:
         if IN_CI:

@@ -350,3 +350,55 @@ def test_a_box_that_cannot_be_reached(
     assert said in result.error.message
     assert result.error.hint
     assert Jobs(load(away.root)).open() == []
+
+
+def test_doctor_looks_at_the_box(away: SmallProject, box: Box) -> None:
+    done = mlx(away, "doctor", "--on", "gpu", "--json")
+    assert done.returncode == 0, done.stderr
+    found = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert list(found) == ["machine", "python", "environment", "disk", "clock", "line", "gpu"]
+    assert found["python"]["text"].endswith(f"(uv at {box.home}/.local/bin/uv)")
+    box.give_cards(0)
+    with_box(away, gpus=2)
+    done = mlx(away, "doctor", "--on", "gpu", "--json")
+    assert done.returncode == 3
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert checks["gpu 0"]["text"] == "Fake 0, driver 570.1, 1 of 1 GiB free"
+    assert (checks["gpus"]["state"], checks["gpus"]["text"]) == ("problem", "2 wanted, 1 there")
+
+
+def test_doctor_says_why_a_box_is_not_reached(away: SmallProject, box: Box) -> None:
+    box.stop()
+    done = mlx(away, "doctor", "--on", "gpu")
+    assert done.returncode == 3
+    assert "the line to 'gpu-box' is broken" in " ".join(done.stdout.split())
+    assert "machine: run `ssh gpu-box` to see why" in done.stdout
+
+
+def test_what_a_stage_prints_need_not_be_text(away: SmallProject, box: Box) -> None:
+    noisy = 'import os\n    os.write(1, bytes(range(256)) * 4096)\n    print("cleaning")'
+    away.write({"src/demo/steps.py": STEPS.replace('print("cleaning")', noisy)})
+    assert away.run("clean", on="gpu").error is None
+    log = (away.root / ".mlx/logs/clean.log").read_bytes()
+    assert log.endswith(bytes(range(256)) * 4096 + b"cleaning\n")
+
+
+def test_a_project_without_git_goes_too(small: SmallProject, box: Box) -> None:
+    result = with_box(small).run("clean", "left", "right", "join", on="gpu")
+    assert result.error is None, result.error
+    assert not (box.jobs()[0] / "work/.dvc").exists()
+
+
+def test_an_output_that_was_not_made(away: SmallProject, box: Box) -> None:
+    early = STEPS.replace('(joined / "deep").mkdir', 'return\n    (joined / "deep").mkdir')
+    away.write({"src/demo/steps.py": early})
+    result = away.run("join", "left", "right", on="gpu")
+    assert result.error is not None
+    assert "build/joined" in result.error.message
+    assert Jobs(load(away.root)).open() == []
+
+
+def test_a_box_with_a_path_of_spaces_and_quotes(away: SmallProject, box: Box) -> None:
+    result = with_box(away, path="~/a 'b' größe").run("clean", on="gpu", force=True)
+    assert result.error is None, result.error
+    assert (box.home / "a 'b' größe/jobs").is_dir()

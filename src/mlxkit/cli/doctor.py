@@ -25,6 +25,9 @@ def register(app: typer.Typer) -> None:
     def doctor(
         session: Session,
         fix: Annotated[bool, typer.Option("--fix", help="Mend what mlx can mend by itself.")] = False,
+        on: Annotated[
+            str | None, typer.Option(metavar="TARGET", help="Look at this machine of mlx.yaml instead.")
+        ] = None,
     ) -> int:
         """Look for what machine or project lacks, and how to mend it.
 
@@ -32,11 +35,21 @@ def register(app: typer.Typer) -> None:
         """
         from mlxkit.pipeline.diagnosis import diagnose
 
-        findings = diagnose(Path.cwd(), fix=fix)
+        findings = diagnose(Path.cwd(), fix=fix) if on is None else _of_target(session, on)
         healthy = all(finding.state != "problem" for finding in findings)
         document = {"healthy": healthy, "checks": [asdict(finding) for finding in findings]}
         session.output.answer(document, lambda: _lines(session, findings, healthy))
         return Exit.OK if healthy else Exit.REFUSED
+
+
+def _of_target(session: Session, name: str) -> list[Finding]:
+    from mlxkit.pipeline.away import check_target
+    from mlxkit.pipeline.remote_diagnosis import diagnose_target
+    from mlxkit.project.load import load
+
+    project = load(session.root)
+    check_target(project, name)
+    return diagnose_target(project, name)
 
 
 def _lines(session: Session, findings: list[Finding], healthy: bool) -> list[str]:

@@ -117,7 +117,7 @@ class Away:
             reads={path: digest for path, digest in deps.items() if path not in files},
             writes=sorted(outputs),
             cache=cache_folder(root),
-            requirements="" if job_id is not None else _requirements(self._project, target),
+            requirements="" if job_id is not None else requirements_of(self._project, target),
             env=read_dotenv(root),
         )
 
@@ -192,11 +192,20 @@ def target_of(project: Project, stage: Stage, on: str | None, named: tuple[str, 
     wanted = chosen if chosen is not None and meant else stage.on
     if wanted in (None, LOCAL):
         return None
-    if wanted not in project.targets:
-        close = did_you_mean(wanted, [LOCAL, *project.targets])
-        hint = close.removeprefix(", ") or f"add it to {CONFIG_FILE}: `targets: {{{wanted}: {{ssh: HOST}}}}`"
-        raise UsageError(f"there is no target '{wanted}'", hint=hint)
+    check_target(project, wanted)
     return wanted
+
+
+def check_target(project: Project, name: str) -> None:
+    """Refuse a target that mlx.yaml does not have.
+
+    Raises:
+        UsageError: it has none of that name.
+    """
+    if name not in project.targets:
+        close = did_you_mean(name, [LOCAL, *project.targets])
+        hint = close.removeprefix(", ") or f"add it to {CONFIG_FILE}: `targets: {{{name}: {{ssh: HOST}}}}`"
+        raise UsageError(f"there is no target '{name}'", hint=hint)
 
 
 def _data_of(project: Project) -> set[str]:
@@ -213,7 +222,7 @@ def _walk(root: Path, data: set[str]) -> Iterator[str]:
         yield from (path for name in names if (path := (above / name).as_posix()) not in data)
 
 
-def _requirements(project: Project, target: str) -> str:
+def requirements_of(project: Project, target: str) -> str:
     """Return the text of the requirements for a target: of the file that it names, else what is here.
 
     Raises:

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from mlxkit.project.models import RemoteTarget
 
-_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds between tries to find a line again; the last one goes on."""
 
@@ -237,7 +236,7 @@ class Remote:
             "code": dict(parcel.code),
             "reads": dict(parcel.reads),
             "writes": list(parcel.writes),
-            "environment": {"python": self.target.python or _PYTHON, "requirements": parcel.requirements},
+            "environment": {"python": python_of(self.target), "requirements": parcel.requirements},
         }
         request = {"job": remote.id, "since": remote.since, "spec": spec, "env": dict(parcel.env)}
         return "submit", request
@@ -302,6 +301,11 @@ class Remote:
 
     def _machine(self, remote: RemoteJob, ending: dict[str, Any]) -> dict[str, Any]:
         return {**ending["machine"], "target": self.target.name, "job": remote.id}
+
+
+def python_of(target: RemoteTarget) -> str:
+    """Return the version of Python that stages have on a target."""
+    return target.python or f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def _parcel(job: Job) -> Parcel:

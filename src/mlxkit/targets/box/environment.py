@@ -11,8 +11,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.targets.box.machine import uv
 from mlxkit.targets.box.places import Refused, locked
+from mlxkit.targets.box.tools import uv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,9 +50,17 @@ def interpreter(places: Places, wanted: Mapping[str, Any], log: Path, tell: Call
     return python
 
 
-def is_built(places: Places, wanted: Mapping[str, Any]) -> bool:
-    """Whether an environment with these requirements is there."""
-    return (places.environments / _key(wanted) / _DONE).exists()
+def built(places: Places, wanted: Mapping[str, Any]) -> Path | None:
+    """Return the Python of an environment that is there already; see `interpreter`."""
+    place = places.environments / _key(wanted)
+    return place / "bin" / "python" if (place / _DONE).exists() else None
+
+
+def available(version: str) -> bool:
+    """Whether an environment of a version of Python can be built."""
+    if uv() is not None:
+        return True
+    return shutil.which(f"python{version}") is not None or platform.python_version().startswith(f"{version}.")
 
 
 def _key(wanted: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import platform
 import shutil
@@ -16,7 +17,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlxkit.targets.box import environment
 from mlxkit.targets.box.places import Refused
+from mlxkit.targets.box.tools import uv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +30,11 @@ _ASKED = "index,uuid,name,driver_version,memory.total,memory.free,utilization.gp
 _FREE_SHARE = 0.5
 """Of its memory, what a card must have free to be given to a job: others may use the machine too."""
 _MIB = 1 << 20
+_ASK_TORCH = """
+import json, torch
+cuda = torch.version.cuda
+print(json.dumps({"version": torch.__version__, "cuda": cuda, "usable": torch.cuda.is_available()}))
+"""
 _LIBRARIES = ("mlxkit", "dvc", "mlflow", "numpy", "pandas", "scikit-learn", "xgboost", "lightgbm", "torch")
 
 
@@ -44,8 +52,9 @@ class Gpu:
 
 
 def probe(places: Places, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe this machine."""
-    del request
+    """Describe this machine, and the environment that a job would have, if it is built already."""
+    wanted = request.get("environment")
+    python = None if wanted is None else environment.built(places, wanted)
     return {
         "host": socket.gethostname(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -59,13 +68,19 @@ def probe(places: Places, request: Mapping[str, Any]) -> dict[str, Any]:
         "clock": time.time(),
         "boot": boot(),
         "gpus": [asdict(gpu) for gpu in gpus()],
+        "interpreter": None if wanted is None else environment.available(wanted["python"]),
+        "built": python is not None,
+        "torch": None if python is None else _torch(python),
     }
 
 
-def uv() -> str | None:
-    """Find uv, also where its installer puts it: the path of a shell that nobody sits at may lack that."""
-    homes = [str(Path.home() / ".local" / "bin"), str(Path.home() / ".cargo" / "bin")]
-    return shutil.which("uv", path=os.pathsep.join([os.environ.get("PATH", os.defpath), *homes]))
+def _torch(python: Path) -> dict[str, Any] | None:
+    """Ask an environment's PyTorch whether it can use a card; None where it has none."""
+    try:
+        done = subprocess.run([python, "-c", _ASK_TORCH], capture_output=True, check=False, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return dict(json.loads(done.stdout)) if done.returncode == 0 else None
 
 
 def boot() -> str:
