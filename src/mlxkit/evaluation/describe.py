@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from mlxkit.errors import MlxError
 from mlxkit.evaluation.asking import Asked
 from mlxkit.evaluation.classification import ClassificationScorer
+from mlxkit.evaluation.clusters import clusters_at, clusters_of, sample
 from mlxkit.evaluation.curves import classification_facts, wilson
 from mlxkit.evaluation.facts import (
     Evaluation,
@@ -102,6 +103,7 @@ class _Description:
         kept = np.flatnonzero(labelled(subject.task, subject.rows[subject.target]))
         self._rows = subject.rows.iloc[kept].reset_index(drop=True)
         self._truth = self._rows[subject.target]
+        self._clusters = clusters_of(self._rows, subject.key)
         predictions = subject.predictions.at(kept)
         self._scorer = scorer(subject.task, self._truth, predictions, positive=subject.positive)
         self._gaps: list[Gap] = []
@@ -140,7 +142,7 @@ class _Description:
             else None,
             regression=None
             if classification
-            else self._part("residuals", lambda: regression_facts(self._regression)),
+            else self._part("residuals", lambda: regression_facts(self._regression, self._clusters)),
             questions=asked,
             over_time=self._over_time(),
             gaps=tuple(self._gaps),
@@ -175,9 +177,7 @@ class _Description:
     def _draws(self) -> Draws:
         """Resample the model, the baseline, the protected groups and the periods, by the same draws."""
         total = self._scorer.rows
-        taken = np.arange(total)
-        if total > MOST_ROWS:
-            taken = np.sort(np.random.default_rng(SEED).choice(total, MOST_ROWS, replace=False))
+        taken = sample(total, MOST_ROWS, clusters=self._clusters, seed=SEED)
         subsets = {
             MODEL: Subset(self._scorer.at(taken), self._metrics),
             BASELINE: Subset(self._baseline.at(taken), self._metrics),
@@ -186,7 +186,7 @@ class _Description:
             inside = np.flatnonzero(np.isin(taken, rows, assume_unique=True))
             if len(inside) > 1:
                 subsets[name] = Subset(self._scorer.at(taken[inside]), metrics, inside)
-        return bootstrap(subsets, len(taken), of=total)
+        return bootstrap(subsets, len(taken), clusters=clusters_at(self._clusters, taken), of=total)
 
     def _parts_to_draw(self) -> list[tuple[str, NDArray[np.intp], tuple[str, ...]]]:
         parts = []
@@ -278,11 +278,10 @@ class _Description:
         found = self._scorer
         if isinstance(found, ClassificationScorer):
             errors = (found.truth != found.predicted).astype(np.float64)
-            weak = weak_slices(self._rows, errors, measure="wrong", columns=columns[:_SLICED_COLUMNS])
+            searched = partial(weak_slices, self._rows, errors, measure="wrong")
         else:
-            weak = weak_slices(
-                self._rows, found.errors, measure="absolute_error", columns=columns[:_SLICED_COLUMNS]
-            )
+            searched = partial(weak_slices, self._rows, found.errors, measure="absolute_error")
+        weak = searched(columns=columns[:_SLICED_COLUMNS], clusters=self._clusters)
         if weak is None:
             self._gaps.append(Gap("weak slices", f"{len(self._rows)} rows are too few to search"))
         return weak
