@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from tables import TABLES
 
+from mlxkit.evaluation.clusters import clusters_of
 from mlxkit.evaluation.comparison import compare
 from mlxkit.evaluation.predictions import predict
 from mlxkit.scaffold.project_tree import Scaffolded, scaffold
@@ -148,6 +149,7 @@ def _compared(
             test[answers.target],
             *sides,
             positive=answers.positive,
+            clusters=clusters_of(test, answers.key),
             confidence=0.975,
         )
         for sides in (both, both[::-1])

@@ -168,7 +168,7 @@ def test_a_job_survives_a_line_that_breaks_and_its_log_goes_on_where_it_was(
     assert running.returncode == 0, err
     assert away.json("build/clean.json") == {"n": 15}
     assert away.text(".mlx/logs/clean.log").count("cleaning\n") == 1
-    assert "the job 'clean-" in err and "goes on there" in err
+    assert "the job 'clean-" in err
 
 
 def test_ctrl_c_where_nobody_can_be_asked_leaves_a_job_and_attach_brings_it_home(

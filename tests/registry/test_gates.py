@@ -34,9 +34,11 @@ def rival(comparison: Comparison | None = None, overlap: Overlap | None = None) 
     return Rival("version 3", overlap, compare)
 
 
-def comparison(challenger: float, champion: float, lower: float, *, resamples: int = 1000) -> Comparison:
+def comparison(
+    challenger: float, champion: float, lower: float, *, resamples: int = 1000, keys: int | None = None
+) -> Comparison:
     difference = challenger - champion
-    return Comparison("roc_auc", challenger, champion, difference, lower, 0.95, 1409, resamples)
+    return Comparison("roc_auc", challenger, champion, difference, lower, 0.95, 1409, resamples, keys)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +89,12 @@ def test_the_first_model_has_nothing_to_beat() -> None:
             False,
             "ROC AUC is 0.912 against 0.900 of version 3: better by 0.012, but that may be chance: "
             "the lower bound is -0.002 with 95 % confidence on 1,409 rows",
+        ),
+        (
+            comparison(0.912, 0.9, 0.001, keys=310),
+            True,
+            "ROC AUC is 0.912 against 0.900 of version 3: better by 0.012, and by at least 0.001 "
+            "with 95 % confidence on 1,409 rows of 310 keys",
         ),
         (comparison(0.88, 0.9, -0.03), False, "ROC AUC is 0.880 against 0.900 of version 3: worse by 0.020"),
         (comparison(0.9, 0.9, 0.0), False, "ROC AUC is 0.900 against 0.900 of version 3: no better"),

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from mlxkit.adapters.mlflow_store import Store
     from mlxkit.evaluation.predictions import Predictions
+    from mlxkit.project.models import Direction
 
 CLEAN = Provenance(dirty=False, locked=True, commit="c0ffee", by="ann")
 GOOD, POOR = ["signal", "noise"], ["noise"]
@@ -340,6 +341,24 @@ def test_the_projects_own_metric_is_compared_on_the_rows(bench: Bench) -> None:
     done = gated.promote(evaluation=own)
     assert done.promoted
     assert "and by at least" in done.gates[1].reason
+
+
+@pytest.mark.parametrize("metric", ["log_loss", "saved"])
+def test_rows_of_one_key_are_no_more_evidence_than_one_of_them(bench: Bench, metric: str) -> None:
+    """Ten rows, each ten times, seem to tell two models apart."""
+    few = table(2)[80:90]
+    evaluation = Evaluation(
+        rows=lambda: pd.concat([few.assign(person=few.index)] * 10), own_metrics={"saved": saved}
+    )
+    direction: Direction = "lower" if metric == "log_loss" else "higher"
+    gated = bench.with_gates(Gate(metric, beats="champion", direction=direction))
+    bench.run("poor")
+    bench.with_gates().promote()
+    bench.run("good")
+    assert gated.promote(evaluation=evaluation, dry_run=True).gates[0].passed
+    keyed = replace(gated, project=replace(gated.project, key="person")).promote(evaluation=evaluation)
+    assert not keyed.promoted
+    assert keyed.gates[0].reason.endswith("confidence on 100 rows of 10 keys")
 
 
 def test_recorded_metrics_decide_where_nothing_can_be_scored(bench: Bench) -> None:

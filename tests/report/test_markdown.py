@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from mlxkit.evaluation.facts import (
@@ -172,6 +173,13 @@ CHAMPION = ChampionFacts(
 def test_word_for_word() -> None:
     text = render_markdown(report_of(CHURN, name="churn", digest="d", champion=CHAMPION))
     assert text == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_keys_that_were_resampled_are_named() -> None:
+    keyed = dataclasses.replace(CHURN, method=Method(1000, 400, 0, keys=90))
+    text = render_markdown(report_of(keyed, name="churn", digest="d", champion=CHAMPION))
+    assert "from 1,000 bootstrap resamples of the 90 keys of 400 rows (Field and Welsh, 2007), by" in text
+    assert "Wilson intervals take each row for itself, and are too narrow" in text
 
 
 def test_facts_survive_the_file() -> None:

@@ -118,9 +118,10 @@ choice:
   most_rows: 20000  # candidates are compared on so many rows; the chosen one is trained on all
 
 model:
-  learning_rate: 0.1
+  learning_rate: 0.05
   max_iter: 200  # most trees; cross-validation finds how many do best
   max_leaf_nodes: 15  # size of one tree
+  max_features: 0.5  # share of the columns that each split of a tree looks at
   l2_regularization: 1.0
   knots: 4  # of the curve through each number, in a linear model; 0 leaves straight lines
   seed: 0

@@ -1,4 +1,4 @@
-"""Is the challenger really better? A paired bootstrap over the rows both models were scored on.
+"""Is the challenger really better? A paired bootstrap over the rows, or keys, both models were scored on.
 
 Resampling rows, not models, keeps each row's two predictions together, so what both find hard cancels out.
 The bound is the percentile bound of B. Efron and R. Tibshirani, An Introduction to the Bootstrap (1993),
@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxkit.errors import DataError
-from mlxkit.evaluation.score import Label, known_classes, scorer
+from mlxkit.evaluation.clusters import cluster_count, clusters_at
+from mlxkit.evaluation.score import Label, known_classes, labelled, scorer
 from mlxkit.project.metrics import find_metric
 
 if TYPE_CHECKING:
     from pandas import Series
 
+    from mlxkit.evaluation.clusters import Rows
     from mlxkit.evaluation.predictions import Predictions
     from mlxkit.project.models import Direction, Task
 
@@ -40,6 +42,7 @@ class Comparison:
         difference: positive when the challenger is better, whichever way the metric points.
         lower: one-sided lower bound of the difference at `confidence`.
         resamples: how many resamples the bound rests on.
+        keys: how many keys the rows have, where some repeat, so that keys were resampled.
     """
 
     metric: str
@@ -50,6 +53,7 @@ class Comparison:
     confidence: float
     rows: int
     resamples: int
+    keys: int | None = None
 
     @property
     def better(self) -> bool:
@@ -65,11 +69,12 @@ def compare(
     champion: Predictions,
     *,
     positive: Label | None = None,
+    clusters: Rows | None = None,
     confidence: float = 0.95,
     resamples: int = _RESAMPLES,
     seed: int = 0,
 ) -> Comparison:
-    """Compare two models by one of mlx's own metrics.
+    """Compare two models by one of mlx's own metrics; `clusters` are those of all rows of `truth`.
 
     Raises:
         UsageError: the task has no such metric.
@@ -92,6 +97,7 @@ def compare(
         ours.rows,
         metric=metric,
         direction=known.direction,
+        clusters=clusters_at(clusters, np.flatnonzero(labelled(task, truth))),
         confidence=confidence,
         resamples=resamples,
         seed=seed,
@@ -104,6 +110,7 @@ def paired_bootstrap(
     *,
     metric: str,
     direction: Direction,
+    clusters: Rows | None = None,
     confidence: float = 0.95,
     resamples: int = _RESAMPLES,
     seed: int = 0,
@@ -112,20 +119,25 @@ def paired_bootstrap(
 
     `statistic` takes row indices of shape (rows,), with repeats, and returns the challenger's and the
     champion's value. Resamples where it is not a number (one class drawn alone) are left out. Beyond 50,000
-    rows fewer resamples are drawn, at least 200, so that the time stays bounded. `confidence` lies in (0.5,
-    1).
+    rows fewer resamples are drawn, at least 200, so that the time stays bounded. Rows of a cluster are drawn
+    together. `confidence` lies in (0.5, 1).
 
     Raises:
-        DataError: fewer than two rows, or fewer than half of the resamples have a value.
+        DataError: fewer than two rows or clusters, or fewer than half of the resamples have a value.
     """
     if rows < 2:
         raise DataError(
             f"{rows} labelled rows are too few to compare two models", hint="evaluate on more rows"
         )
+    if cluster_count(clusters, rows) < 2:
+        raise DataError(
+            f"all {rows} labelled rows have one key, which is too few to compare two models",
+            hint="evaluate on rows of more keys",
+        )
     sign = 1.0 if direction == "higher" else -1.0
     challenger, champion = statistic(np.arange(rows))
     count = min(resamples, max(_FEWEST_RESAMPLES, _MOST_DRAWS // rows))
-    differences = sign * _differences(statistic, rows, count, seed)
+    differences = sign * _differences(statistic, rows, clusters, count, seed)
     defined = differences[np.isfinite(differences)]
     if not math.isfinite(challenger - champion) or len(defined) * 2 < count:
         raise DataError(
@@ -141,13 +153,20 @@ def paired_bootstrap(
         confidence=confidence,
         rows=rows,
         resamples=len(defined),
+        keys=None if clusters is None else cluster_count(clusters, rows),
     )
 
 
-def _differences(statistic: Statistic, rows: int, count: int, seed: int) -> NDArray[np.float64]:
+def _differences(
+    statistic: Statistic, rows: int, clusters: Rows | None, count: int, seed: int
+) -> NDArray[np.float64]:
     generator = np.random.default_rng(seed)
+    units = cluster_count(clusters, rows)
     values = np.empty(count)
     for number in range(count):
-        challenger, champion = statistic(generator.integers(0, rows, size=rows, dtype=np.intp))
+        drawn = generator.integers(0, units, size=units, dtype=np.intp)
+        if clusters is not None:
+            drawn = np.repeat(np.arange(rows), np.bincount(drawn, minlength=units)[clusters])
+        challenger, champion = statistic(drawn)
         values[number] = challenger - champion
     return values

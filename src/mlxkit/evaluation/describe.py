@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from mlxkit.evaluation.asking import Asked
 from mlxkit.evaluation.breakdown import Breakdown, Scored
 from mlxkit.evaluation.classification import ClassificationScorer
+from mlxkit.evaluation.clusters import clusters_at, clusters_of, sample
 from mlxkit.evaluation.curves import classification_facts
 from mlxkit.evaluation.facts import (
     Contributions,
@@ -96,6 +97,7 @@ class _Description:
         kept = np.flatnonzero(labelled(subject.task, subject.rows[subject.target]))
         self._rows = subject.rows.iloc[kept].reset_index(drop=True)
         self._truth = self._rows[subject.target]
+        self._clusters = clusters_of(self._rows, subject.key)
         predictions = subject.predictions.at(kept)
         self._scorer = scorer(subject.task, self._truth, predictions, positive=subject.positive)
         self._gaps = Gaps()
@@ -138,7 +140,7 @@ class _Description:
             else None,
             regression=None
             if classification
-            else self._gaps.part("residuals", lambda: regression_facts(self._regression)),
+            else self._gaps.part("residuals", lambda: regression_facts(self._regression, self._clusters)),
             questions=asked,
             contributions=self._gaps.part("SHAP values", lambda: self._contributions(asked)),
             over_time=self._breakdown.over_time(self._draws),
@@ -164,9 +166,7 @@ class _Description:
     def _draws(self) -> Draws:
         """Resample the model, the baseline, the protected groups and the periods, by the same draws."""
         total = self._scorer.rows
-        taken = np.arange(total)
-        if total > MOST_ROWS:
-            taken = np.sort(np.random.default_rng(SEED).choice(total, MOST_ROWS, replace=False))
+        taken = sample(total, MOST_ROWS, clusters=self._clusters, seed=SEED)
         subsets = {
             MODEL: Subset(self._scorer.at(taken), self._metrics),
             BASELINE: Subset(self._baseline.at(taken), self._metrics),
@@ -175,7 +175,7 @@ class _Description:
             inside = np.flatnonzero(np.isin(taken, rows, assume_unique=True))
             if len(inside) > 1:
                 subsets[name] = Subset(self._scorer.at(taken[inside]), metrics, inside)
-        return bootstrap(subsets, len(taken), of=total)
+        return bootstrap(subsets, len(taken), clusters=clusters_at(self._clusters, taken), of=total)
 
     def _metric(self, name: str) -> MetricFact:
         value, guessed = self._scorer.value(name), self._baseline.value(name)
@@ -210,11 +210,10 @@ class _Description:
         found = self._scorer
         if isinstance(found, ClassificationScorer):
             errors = (found.truth != found.predicted).astype(np.float64)
-            weak = weak_slices(self._rows, errors, measure="wrong", columns=columns[:_SLICED_COLUMNS])
+            searched = partial(weak_slices, self._rows, errors, measure="wrong")
         else:
-            weak = weak_slices(
-                self._rows, found.errors, measure="absolute_error", columns=columns[:_SLICED_COLUMNS]
-            )
+            searched = partial(weak_slices, self._rows, found.errors, measure="absolute_error")
+        weak = searched(columns=columns[:_SLICED_COLUMNS], clusters=self._clusters)
         if weak is None:
             self._gaps.note("weak slices", f"{len(self._rows)} rows are too few to search")
         return weak

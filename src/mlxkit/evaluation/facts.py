@@ -168,12 +168,16 @@ class OverTime:
 
 @dataclass(frozen=True)
 class Method:
-    """How the intervals were made: `rows` of all labelled rows, resampled so many times."""
+    """How the intervals were made: `rows` of all labelled rows, resampled so many times.
+
+    `keys` is how many keys those rows have, where some repeat, so that keys were resampled instead of rows.
+    """
 
     resamples: int
     rows: int
     seed: int
     confidence: float = CONFIDENCE
+    keys: int | None = None
 
 
 @dataclass(frozen=True)

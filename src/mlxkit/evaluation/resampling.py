@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlxkit.evaluation.clusters import Rows, cluster_count
 from mlxkit.evaluation.facts import CONFIDENCE, Estimate, Method
 from mlxkit.evaluation.regression import RegressionScorer
-from mlxkit.evaluation.tally import ClassificationTally, Floats, RegressionTally, Rows, Tally
+from mlxkit.evaluation.tally import ClassificationTally, Floats, RegressionTally, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -90,33 +91,43 @@ def interval(value: float, drawn: Floats | None, scale: float = 1.0) -> Estimate
     return Estimate(value, lower, upper)
 
 
-def bootstrap(subsets: Mapping[str, Subset], rows: int, *, of: int | None = None, seed: int = SEED) -> Draws:
+def bootstrap(
+    subsets: Mapping[str, Subset],
+    rows: int,
+    *,
+    clusters: Rows | None = None,
+    of: int | None = None,
+    seed: int = SEED,
+) -> Draws:
     """Resample `rows` rows, all subsets by the same draws; `of` is how many rows they stand for.
 
-    The more there is to compute, the fewer resamples: 1000 to 200.
+    The more there is to compute, the fewer resamples: 1000 to 200. Rows of one cluster are drawn together.
     """
-    method_rows = Method(0, rows, seed)
-    if rows < 2 or not subsets:
-        return Draws({}, method_rows)
+    units = cluster_count(clusters, rows)
+    keys = None if clusters is None else units
+    if units < 2 or not subsets:
+        return Draws({}, Method(0, rows, seed, keys=keys))
     cost = sum(subset.cost for subset in subsets.values())
     count = int(min(_RESAMPLES, max(_FEWEST, _MOST_CELLS // max(1, cost))))
     kept: dict[str, dict[str, list[Floats]]] = {name: {} for name in subsets}
-    for weights in weight_blocks(rows, count, seed):
+    for weights in weight_blocks(rows, count, seed, clusters):
         for name, subset in subsets.items():
             part = weights if subset.rows is None else weights[subset.rows]
             for metric, values in subset.tally.values(part).items():
                 kept[name].setdefault(metric, []).append(values)
     drawn = {name: {m: np.concatenate(v) for m, v in found.items()} for name, found in kept.items()}
-    return Draws(drawn, Method(count, rows, seed), math.sqrt(rows / max(rows, of or rows)))
+    return Draws(drawn, Method(count, rows, seed, keys=keys), math.sqrt(rows / max(rows, of or rows)))
 
 
-def weight_blocks(rows: int, count: int, seed: int) -> Iterator[Floats]:
+def weight_blocks(rows: int, count: int, seed: int, clusters: Rows | None = None) -> Iterator[Floats]:
     """Yield how often each resample draws each row, shape (rows, resamples of this block)."""
     generator = np.random.default_rng(seed)
+    units = cluster_count(clusters, rows)
     step = max(1, _BLOCK_CELLS // rows)
     for start in range(0, count, step):
         size = min(step, count - start)
-        drawn = generator.integers(0, rows, size=(size, rows))
-        drawn += np.arange(size)[:, None] * rows
-        counts = np.bincount(drawn.ravel(), minlength=size * rows).reshape(size, rows)
-        yield np.ascontiguousarray(counts.T, dtype=np.float64)
+        drawn = generator.integers(0, units, size=(size, units))
+        drawn += np.arange(size)[:, None] * units
+        counts = np.bincount(drawn.ravel(), minlength=size * units).reshape(size, units)
+        weights = np.ascontiguousarray(counts.T, dtype=np.float64)
+        yield weights if clusters is None else weights[clusters]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlxkit.evaluation.clusters import clusters_at
 from mlxkit.evaluation.facts import Condition, WeakSlice, WeakSlices
 from mlxkit.evaluation.groups import grouped, shortened
 from mlxkit.evaluation.resampling import interval, weight_blocks
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from pandas import DataFrame
+
+    from mlxkit.evaluation.clusters import Rows
 
     Floats = NDArray[np.float64]
 
@@ -49,6 +52,7 @@ def weak_slices(
     *,
     measure: Literal["wrong", "absolute_error"],
     columns: Sequence[str],
+    clusters: Rows | None = None,
     seed: int = 0,
 ) -> WeakSlices | None:
     """Search the slices of `columns` for those whose mean error is higher beyond chance.
@@ -58,7 +62,7 @@ def weak_slices(
     generator = np.random.default_rng(seed)
     if len(rows) > _MOST_ROWS:
         chosen = np.sort(generator.choice(len(rows), _MOST_ROWS, replace=False))
-        rows, errors = rows.iloc[chosen], errors[chosen]
+        rows, errors, clusters = rows.iloc[chosen], errors[chosen], clusters_at(clusters, chosen)
     least = max(_LEAST_ROWS, int(np.ceil(_LEAST_SHARE * len(rows))))
     if len(rows) < 2 * least:
         return None
@@ -71,7 +75,7 @@ def weak_slices(
     inside = np.array([candidate.inside for candidate in candidates], dtype=np.float32)
     excess, chance = _excesses(inside, errors, generator)
     found = _distinct(candidates, excess, chance)
-    weak = tuple(_described(candidates[i], errors, p, seed) for i, p in found)
+    weak = tuple(_described(candidates[i], errors, clusters, p, seed) for i, p in found)
     return WeakSlices(measure, len(candidates), len(rows), SHUFFLES, least, weak)
 
 
@@ -131,15 +135,17 @@ def _candidates(rows: DataFrame, columns: Sequence[str], least: int) -> Iterator
                     yield _Candidate(first.conditions + second.conditions, both)
 
 
-def _described(candidate: _Candidate, errors: Floats, p: float, seed: int) -> WeakSlice:
+def _described(
+    candidate: _Candidate, errors: Floats, clusters: Rows | None, p: float, seed: int
+) -> WeakSlice:
     inside = candidate.inside
     ours, rest = errors[inside], errors[~inside]
-    sums = np.vstack([np.where(inside, errors, 0), inside, errors])
-    drawn = [sums @ weights for weights in weight_blocks(len(errors), _RESAMPLES, seed)]
-    within, count, total = np.hstack(drawn)
+    sums = np.vstack([np.where(inside, errors, 0), inside, errors, np.ones(len(errors))])
+    drawn = [sums @ weights for weights in weight_blocks(len(errors), _RESAMPLES, seed, clusters)]
+    within, count, total, rows = np.hstack(drawn)
     with np.errstate(divide="ignore", invalid="ignore"):
         means = within / count
-        others = (total - within) / (len(errors) - count)
+        others = (total - within) / (rows - count)
     value = float(ours.mean())
     return WeakSlice(
         candidate.conditions,

@@ -62,6 +62,7 @@ def _champion(project: Project, request: Mapping[str, Any], digest: str) -> Cham
 def _compared(project: Project, directory: Path) -> tuple[tuple[ChampionMetric, ...], float | None]:
     from mlxkit.adapters.mlflow_model import load_model, model_columns
     from mlxkit.evaluation.against import against
+    from mlxkit.evaluation.clusters import clusters_of
     from mlxkit.evaluation.predictions import predict
     from mlxkit.evaluation.training_rows import TRAINING_ROWS_FILE, TrainingRows, overlap
     from mlxkit.pipeline.formats import load_table
@@ -72,7 +73,14 @@ def _compared(project: Project, directory: Path) -> tuple[tuple[ChampionMetric, 
         predict(load_model(at), rows, project.task, target=project.target, columns=model_columns(at) or None)
         for at in (ours_at, directory)
     )
-    metrics = against(project.task, rows[project.target], ours, theirs, positive=project.positive)
+    metrics = against(
+        project.task,
+        rows[project.target],
+        ours,
+        theirs,
+        positive=project.positive,
+        clusters=clusters_of(rows, project.key),
+    )
     seen = None
     fingerprint = directory / TRAINING_ROWS_FILE
     if fingerprint.is_file():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters.mlflow_model import load_model, model_columns
 from mlxkit.errors import DataError
+from mlxkit.evaluation.clusters import clusters_of
 from mlxkit.evaluation.comparison import Comparison, compare, paired_bootstrap
 from mlxkit.evaluation.predictions import Predictions, predict
 from mlxkit.evaluation.score import score
@@ -97,7 +98,7 @@ def compared(
     """
     if rows is None or challenger.predictions is None or champion.predictions is None:
         return _recorded(gate.metric, challenger, champion, direction)
-    truth = rows.frame[project.target]
+    truth, clusters = rows.frame[project.target], clusters_of(rows.frame, project.key)
     if gate.metric in METRICS:
         return compare(
             gate.metric,
@@ -106,6 +107,7 @@ def compared(
             challenger.predictions,
             champion.predictions,
             positive=project.positive,
+            clusters=clusters,
             confidence=gate.confidence,
         )
     own = rows.own.get(gate.metric)
@@ -118,7 +120,12 @@ def compared(
         return float(own(known, ours.at(indices))), float(own(known, theirs.at(indices)))
 
     return paired_bootstrap(
-        statistic, len(truth), metric=gate.metric, direction=direction, confidence=gate.confidence
+        statistic,
+        len(truth),
+        metric=gate.metric,
+        direction=direction,
+        clusters=clusters,
+        confidence=gate.confidence,
     )
 
 

@@ -129,6 +129,8 @@ def _compared(comparison: Comparison, name: str) -> str:
         verdict = f"better by {shown(gap)}" if gap > 0 else _not_better(gap)
         return f"{start}: {verdict}, as both runs recorded it"
     confidence = f"{comparison.confidence * 100:g} % confidence on {comparison.rows:,} rows"
+    if comparison.keys is not None:
+        confidence += f" of {comparison.keys:,} keys"
     if comparison.better:
         return f"{start}: better by {shown(gap)}, and by at least {shown(comparison.lower)} with {confidence}"
     if gap <= 0:

@@ -23,7 +23,14 @@ from mlxkit.report.words import (
 )
 
 if TYPE_CHECKING:
-    from mlxkit.evaluation.facts import ChampionFacts, Estimate, Evaluation, Group, Protected
+    from mlxkit.evaluation.facts import (
+        ChampionFacts,
+        Estimate,
+        Evaluation,
+        Group,
+        Method,
+        Protected,
+    )
     from mlxkit.report.html import Html
 
 _READING = (
@@ -224,13 +231,18 @@ def method_section(found: Evaluation) -> Section:
     texts = [
         f"All intervals are at {method.confidence:.0%}, from {count(method.resamples)} bootstrap "
         "resamples of "
-        f"{rows(method.rows)}, by percentiles (Efron and Tibshirani, 1993); what is compared is resampled "
+        f"{_drawn(method)}, by percentiles (Efron and Tibshirani, 1993); what is compared is resampled "
         "together. They cover the chance in these test rows, not that of another training, nor that the "
         "world changes."
         if method.resamples
-        else "There are too few rows for intervals.",
+        else f"There are too few {'rows' if method.keys is None else 'keys'} for intervals.",
         "Shares by score or group have Wilson intervals (1927).",
     ]
+    if method.keys is not None:
+        texts.append(
+            "A key repeats, and rows of one key err together: they are resampled together, while Wilson "
+            "intervals take each row for itself, and are too narrow."
+        )
     if method.rows < found.labelled:
         texts.append(
             f"Values are of all {rows(found.labelled)}; the width of intervals is that of a sample, scaled."
@@ -238,6 +250,12 @@ def method_section(found: Evaluation) -> Section:
     if found.questions is not None and found.questions.rows < found.labelled:
         texts.append(f"Importance and dependence rest on random samples of the {rows(found.labelled)}.")
     return Section("method", "How this was measured", " ".join(texts), ())
+
+
+def _drawn(method: Method) -> str:
+    if method.keys is None:
+        return rows(method.rows)
+    return f"the {count(method.keys)} keys of {rows(method.rows)} (Field and Welsh, 2007)"
 
 
 def _certainty(estimate: Estimate) -> str:

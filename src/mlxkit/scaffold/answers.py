@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mlxkit.scaffold.requirements import Requirements
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlxkit.scaffold.target import Label
 
 _MANY_ROWS = 2000
+_FEW_OF_CLASS = 200
 _MOST_CURVES = 50
 _MOST_CURVED_ROWS = 200_000
 _SKEWED = 1.0
@@ -37,6 +38,7 @@ class ModelParams:
     learning_rate: float
     max_iter: int
     max_leaf_nodes: int
+    max_features: float
     knots: int
 
 
@@ -138,31 +140,40 @@ def first_gate(task: Task, classes: int) -> Gate:
     return Gate("balanced_accuracy", round(min(1.2 / classes, 0.9), 2))
 
 
-def first_choice(rows: int, *, by_time: bool, may_log_target: bool) -> ChoiceParams:
-    """Say which models are compared, and how thoroughly: little data needs repeats to tell them apart."""
+def first_choice(rows: int, *, classes: int, by_time: bool, may_log_target: bool) -> ChoiceParams:
+    """Say which models are compared, and how thoroughly: little data needs repeats to tell them apart.
+
+    A tree for each class and round is what many classes cost.
+    """
+    trees = classes if classes > 2 else 1
     plain = ("linear", "trees")
     return ChoiceParams(
         candidates=("linear", "log_linear", "trees", "log_trees") if may_log_target else plain,
-        folds=5 if rows < 10_000 or by_time else 3,
+        folds=5 if rows * trees < 10_000 or by_time else 3,
         repeats=3 if rows < 300 else 1,
         most_rows=20_000,
     )
 
 
-def first_model(task: Task, rows: int, *, classes: int, numbers: int) -> ModelParams:
-    """Choose the first parameters of the models.
+def first_model(task: Task, rows: int, *, class_counts: Sequence[int], numbers: int) -> ModelParams:
+    """Choose the first parameters of the models; `class_counts` are the rows of each class, descending.
 
     A tree for each class and round is what many classes cost. Small trees suit numbers, which many small
-    steps approach; classes gain from larger ones once rows are plenty. Curves through many numbers would make
-    a table of thousands of columns, and are no gain over trees where rows are plenty.
+    steps approach; classes gain from larger ones once rows are plenty. Where the smaller classes have few
+    rows, trees learn those by heart, and gain from fewer columns at each split: two classes with smaller
+    steps, many with smaller trees. Curves through many numbers would make a table of thousands of columns,
+    and are no gain over trees where rows are plenty.
     """
-    is_classes = task == "classification"
-    return ModelParams(
-        learning_rate=0.1,
-        max_iter=300 if not is_classes else 200 if classes == 2 else 100,
-        max_leaf_nodes=31 if is_classes and rows >= _MANY_ROWS else 15,
-        knots=4 if numbers <= _MOST_CURVES and rows <= _MOST_CURVED_ROWS else 0,
-    )
+    knots = 4 if numbers <= _MOST_CURVES and rows <= _MOST_CURVED_ROWS else 0
+    if task == "regression":
+        return ModelParams(0.1, 300, max_leaf_nodes=15, max_features=1.0, knots=knots)
+    most_trees = 200 if len(class_counts) == 2 else 100
+    if sum(class_counts[1:]) >= _FEW_OF_CLASS * (len(class_counts) - 1):
+        leaves = 31 if rows >= _MANY_ROWS else 15
+        return ModelParams(0.1, most_trees, max_leaf_nodes=leaves, max_features=1.0, knots=knots)
+    if len(class_counts) == 2:
+        return ModelParams(0.05, most_trees, max_leaf_nodes=15, max_features=0.5, knots=knots)
+    return ModelParams(0.1, most_trees, max_leaf_nodes=8, max_features=0.5, knots=knots)
 
 
 def is_skewed(target: pd.Series[float]) -> bool:

@@ -208,9 +208,17 @@ def _answers(
         seed=seed,
         gate=first_gate(target.task, len(target.classes)),
         may_log_target=may_log_target,
-        choice=first_choice(len(data.frame), by_time=time is not None, may_log_target=may_log_target),
+        choice=first_choice(
+            len(data.frame),
+            classes=len(target.classes),
+            by_time=time is not None,
+            may_log_target=may_log_target,
+        ),
         model=first_model(
-            target.task, len(data.frame), classes=len(target.classes), numbers=len(numbers) + 3 * len(dated)
+            target.task,
+            len(data.frame),
+            class_counts=target.class_counts,
+            numbers=len(numbers) + 3 * len(dated),
         ),
     )
 

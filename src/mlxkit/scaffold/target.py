@@ -35,6 +35,7 @@ class Target:
     Attributes:
         content: what the column holds.
         classes: the labels in order, most frequent first; empty for regression.
+        class_counts: the rows of each class, in the same order.
         positive: of two classes, the one counted as positive.
         has_blanks: some rows hold blank text instead of nothing.
     """
@@ -43,6 +44,7 @@ class Target:
     task: Task
     content: Content
     classes: tuple[Label, ...]
+    class_counts: tuple[int, ...]
     positive: Label | None
     has_blanks: bool
     why: str
@@ -60,12 +62,14 @@ def find_target(data: DataFile, request: Request, contents: Mapping[str, Content
     _check_usable(name, content, values, request)
     task, why = _task(name, content, values, request)
     classes: tuple[Label, ...] = ()
+    class_counts: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
     if task == "classification":
         counts = values.value_counts()
         counts = counts[counts > 0].sort_index().sort_values(ascending=False, kind="stable")
         _check_classes(name, counts, request)
         classes = tuple(_plain(label) for label in counts.index)
+        class_counts = tuple(counts.tolist())
         warnings = _rare_classes(name, counts)
     if lost := len(column) - len(values):
         left = f"{lost} rows have no '{name}' and are" if lost > 1 else f"one row has no '{name}' and is"
@@ -76,6 +80,7 @@ def find_target(data: DataFile, request: Request, contents: Mapping[str, Content
         task=task,
         content=content,
         classes=classes,
+        class_counts=class_counts,
         positive=positive,
         has_blanks=len(values) < len(column.dropna()),
         why=why if positive is None else f"{why}; {shown(positive)} is the positive one",
