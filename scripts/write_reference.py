@@ -77,12 +77,21 @@ def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _commands() -> str:
     group: Any = typer.main.get_command(build())
-    sections = [_command(name, command) for name, command in group.commands.items()]
+    sections = [_command(name, command) for name, command in _flat(group)]
     shared = next(iter(group.commands.values()))
     rows = [_option(p) for p in shared.params if _names(p)[-1] in SHARED_OPTIONS or p.opts[0] == "-C"]
     return "\n\n".join(
         ["## Options of every command", _table(["option", "does"], [*rows, _HELP_ROW]), *sections]
     )
+
+
+def _flat(group: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield all commands with their names, those of a group behind its own: `jobs list`."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _flat(command, f"{above}{name} ")
+        else:
+            yield f"{above}{name}", command
 
 
 _HELP_ROW = ["`-h`, `--help`", "Show the command's help and exit."]

@@ -54,7 +54,14 @@ def test_commands_and_options_exist(page: Path) -> None:
         if name not in COMMANDS:
             wrong.append(f"mlx {name}")
             continue
-        known = {"-h", "--help", *(o for p in COMMANDS[name].params for o in p.opts)}
+        command = COMMANDS[name]
+        if hasattr(command, "commands") and rest:
+            named = rest.pop(0).partition("|")[0]
+            if named not in command.commands:
+                wrong.append(f"mlx {name} {named}")
+                continue
+            command = command.commands[named]
+        known = {"-h", "--help", *(o for p in command.params for o in p.opts)}
         options = [word.partition("=")[0] for word in rest if re.match(r"--?[a-zA-Z]", word)]
         wrong += [f"mlx {name} {option}" for option in options if option not in known]
     assert wrong == []

@@ -66,7 +66,13 @@ def _register_looks(jobs: typer.Typer) -> None:
         from mlxkit.pipeline.remote_jobs import log_of, wanted
 
         project = _project(session)
-        for chunk in log_of(project, wanted(project, job), follow=follow):
+        record = wanted(project, job)
+        said = log_of(project, record, follow=follow)
+        if session.output.mode == "json":
+            text = b"".join(said).decode("utf-8", "replace")
+            session.output.answer({"job": record.id, "log": text}, lambda: [])
+            return
+        for chunk in said:
             sys.stdout.buffer.write(chunk)
             sys.stdout.flush()
 
