@@ -33,9 +33,7 @@ _COLOURS: dict[str, Style] = {
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    jobs = typer.Typer(
-        help="The jobs on other machines: list, attach, logs, cancel, fetch.", no_args_is_help=True
-    )
+    jobs = typer.Typer(help="Look after jobs on other machines. Example: mlx jobs list", no_args_is_help=True)
     app.add_typer(jobs, name="jobs")
     _register_looks(jobs)
     _register_ends(jobs)
@@ -44,8 +42,9 @@ def register(app: typer.Typer) -> None:
 def _register_looks(jobs: typer.Typer) -> None:
     @command(jobs, "list")
     def list_(session: Session) -> None:
-        """List the jobs that were sent from here, newest first, as their machines see them now.
+        """List the jobs that were sent from here.
 
+        The newest is first, and each is shown as its machine sees it now.
         Example: mlx jobs list
         """
         from mlxkit.pipeline.remote_jobs import overview
