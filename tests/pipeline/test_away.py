@@ -18,11 +18,14 @@ from small_project import PARAMS, STAGES, STEPS, SmallProject, by_status
 from tests.box import HOST, Box, wait_for
 
 from mlxkit.errors import ToolError, UsageError
+from mlxkit.pipeline.events import StageAway
 from mlxkit.pipeline.jobs import Jobs
 from mlxkit.project.load import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from mlxkit.pipeline.events import Event
 
     Start = Callable[..., subprocess.Popen[str]]
 
@@ -402,3 +405,28 @@ def test_a_box_with_a_path_of_spaces_and_quotes(away: SmallProject, box: Box) ->
     result = with_box(away, path="~/a 'b' größe").run("clean", on="gpu", force=True)
     assert result.error is None, result.error
     assert (box.home / "a 'b' größe/jobs").is_dir()
+
+
+def test_a_command_finds_the_projects_package_there(away: SmallProject, box: Box) -> None:
+    script = "from demo.shared import double\n" + away.text("scripts/right.py").replace(
+        "n * 100", "double(n) * 50"
+    )
+    away.write({"scripts/right.py": script})
+    result = away.run("right", on="gpu")
+    assert result.error is None, result.error
+
+
+def test_where_a_stage_is_is_told(away: SmallProject, box: Box) -> None:
+    events: list[Event] = []
+    assert away.run("clean", on="gpu", force=True, events=events.append).error is None
+    told = [(event.target, event.phase) for event in events if isinstance(event, StageAway)]
+    assert {target for target, _ in told} == {"gpu"}
+    assert told[0][1] == "connecting"
+    assert "running" in [phase for _, phase in told]
+
+
+def test_folders_of_old_jobs_go(away: SmallProject, box: Box) -> None:
+    for _ in range(6):
+        assert away.run("clean", on="gpu", force=True).error is None
+    assert len(box.jobs()) == 4
+    assert len(Jobs(load(away.root)).all()) == 6

@@ -13,6 +13,7 @@ from mlxkit.pipeline.events import (
     Event,
     PlanMade,
     RecordClosing,
+    StageAway,
     StageEnded,
     StageStarted,
     Tick,
@@ -44,13 +45,14 @@ _COLOURS = {
 
 @dataclass
 class _Row:
-    """What is known of one stage. `started` is a moment of the monotonic clock."""
+    """What is known of one stage. `started` is a moment of the monotonic clock; `where` tells of elsewhere."""
 
     state: str = "waiting"
     started: float = 0.0
     seconds: float = 0.0
     memory: int = 0
     reasons: str = ""
+    where: str = ""
 
     def elapsed(self) -> str:
         if self.state == "running":
@@ -93,6 +95,8 @@ class Progress:
                 self._rows = {name: _Row() for name in event.stages}
             case StageStarted():
                 self._started(event)
+            case StageAway():
+                self._away(event)
             case StageEnded():
                 self._ended(event)
             case RecordClosing():
@@ -131,6 +135,12 @@ class Progress:
             self._start()
         elif event.reasons:
             self._output.note(f"{event.name}: running ({'; '.join(event.reasons)})")
+
+    def _away(self, event: StageAway) -> None:
+        where = f"on {event.target}: {event.phase}"
+        self._row(event.name).where = where
+        if not self._animate:
+            self._output.note(f"{event.name}: {where}")
 
     def _ended(self, event: StageEnded) -> None:
         self._follow_logs()
@@ -194,7 +204,7 @@ class Progress:
             if width >= _NARROW:
                 cells.append(Text(size(row.memory) if row.memory else ""))
             if width >= _VERY_NARROW:
-                cells.append(Text(row.reasons, "dim"))
+                cells.append(Text(row.where if row.state == "running" and row.where else row.reasons, "dim"))
             table.add_row(*cells)
         table.caption = self._footer or None
         table.caption_justify = "left"

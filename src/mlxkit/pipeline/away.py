@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters import git
 from mlxkit.errors import UsageError
-from mlxkit.pipeline.events import Events, Warned
+from mlxkit.pipeline.events import Events, StageAway, Warned
 from mlxkit.pipeline.jobs import JobRecord, Jobs
 from mlxkit.pipeline.lockfile import cache_folder
 from mlxkit.pipeline.settlement import Begun
@@ -49,6 +49,7 @@ class Away:
         self._jobs = Jobs(project)
         self._begun: dict[str, Begun] = {}
         self._records: dict[str, JobRecord] = {}
+        self._told: dict[str, StageAway] = {}
 
     def target(self, name: str) -> Target:
         """Return the machine of a name, to which jobs are sent."""
@@ -59,6 +60,7 @@ class Away:
             self._project.root,
             self._jobs.folder,
             keep=self._keep,
+            old=lambda: [job.id for job in self._jobs.old(name)],
             tell=lambda text: self._events(Warned(text)),
         )
 
@@ -140,7 +142,13 @@ class Away:
         self._jobs.keep(self._records[name])
 
     def listen(self, running: Running) -> None:
-        """Pass on what a job logs and uses by now, if it trains."""
+        """Pass on where a job is by now, and what it logs and uses, if it trains."""
+        if running.job.parcel is None:
+            return
+        where = StageAway(running.job.name, running.job.parcel.target, getattr(running, "phase", ""))
+        if self._told.get(where.name) != where:
+            self._told[where.name] = where
+            self._events(where)
         told = getattr(running, "measured", None)
         values: list[Any] = []
         while told:
@@ -166,6 +174,7 @@ class Away:
         for job in self._jobs.all():
             if job.state == "fetched":
                 self._jobs.close(job, "done")
+        self._jobs.drop_oldest()
 
 
 def _system_metrics(lines: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, float, int, int]]:

@@ -28,6 +28,15 @@ class StageStarted:
 
 
 @dataclass(frozen=True)
+class StageAway:
+    """Where a stage is that runs on another machine: the machine's name, and what goes on there."""
+
+    name: str
+    target: str
+    phase: str
+
+
+@dataclass(frozen=True)
 class StageEnded:
     """A stage is done with: its status is that of its result, `seconds` is how long it took.
 
@@ -70,7 +79,7 @@ class RecordClosing:
     """All stages are done with, and the record in MLflow is being completed."""
 
 
-Event = PlanMade | StageStarted | StageEnded | Waiting | Warned | Tick | RecordClosing
+Event = PlanMade | StageStarted | StageAway | StageEnded | Waiting | Warned | Tick | RecordClosing
 Events = Callable[[Event], None]
 
 

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from mlxkit.project.models import Project
 
 
+_KEPT_THERE, _KEPT_HERE = 3, 50
+"""Closed jobs whose folders stay: on a machine for its log and so that equal code need not be sent again."""
+
+
 @dataclass(frozen=True)
 class JobRecord:
     """A job as it was sent.
@@ -67,6 +71,16 @@ class Jobs:
     def open(self) -> list[JobRecord]:
         """Return those whose outputs may still come."""
         return [job for job in self.all() if job.state == "open"]
+
+    def old(self, target: str) -> list[JobRecord]:
+        """Return those on a machine that nobody expects anything of, but for the newest."""
+        closed = [job for job in self.all() if job.target == target and job.state != "open"]
+        return closed[_KEPT_THERE:]
+
+    def drop_oldest(self) -> None:
+        """Forget jobs of long ago."""
+        for job in [job for job in self.all() if job.state != "open"][_KEPT_HERE:]:
+            shutil.rmtree(self.folder / job.id, ignore_errors=True)
 
     def find(self, job_id: str) -> JobRecord:
         """Return one by its name, or by the beginning of that.

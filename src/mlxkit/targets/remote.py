@@ -74,6 +74,7 @@ class Remote:
         root: the project.
         folder: where what is under way lies, one folder a job.
         keep: called with each new job, to remember it by, before anything of it leaves this machine.
+        old: returns jobs whose folders there nobody needs any more.
         tell: called from other threads, with what the user should know meanwhile.
     """
 
@@ -84,10 +85,11 @@ class Remote:
         folder: Path,
         *,
         keep: Callable[[RemoteJob], None] = lambda remote: None,
+        old: Callable[[], Sequence[str]] = list,
         tell: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.target = target
-        self._root, self._folder, self._keep, self._tell = root, folder, keep, tell
+        self._root, self._folder, self._keep, self._old, self._tell = root, folder, keep, old, tell
         self._line = Line(target)
         self._ended: queue.SimpleQueue[tuple[RemoteJob, Outcome | Exception]] = queue.SimpleQueue()
 
@@ -279,6 +281,8 @@ class Remote:
             for path in made:
                 _put(home / path, self._root / path)
             shutil.rmtree(home, ignore_errors=True)
+        if old := self._old():
+            self._line.call("forget", {"jobs": list(old)})
         names = ("exit_code", "signal", "timed_out", "seconds", "max_memory", "result")
         return Outcome(**{name: ending[name] for name in names}, machine=self._machine(remote, ending))
 

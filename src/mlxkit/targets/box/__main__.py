@@ -96,12 +96,10 @@ def _cancel(places: Places, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _forget(places: Places, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Remove the folder of a job that has ended."""
-    job = places.job(request["job"])
-    if job.is_supervised():
-        raise Refused(f"the job '{job.id}' still runs", hint=f"run `mlx jobs cancel {job.id}`")
-    if job.folder.exists():
-        objects.forget(job)
+    """Remove the folders of jobs that have ended; one that still runs stays."""
+    for job in map(places.job, request["jobs"]):
+        if job.folder.exists() and not job.is_supervised():
+            objects.forget(job)
     return {}
 
 

@@ -56,6 +56,10 @@ class Places:
         """Where the locks of graphics cards lie."""
         return self.root / "gpus"
 
+    def checkpoints(self, project: str) -> Path:
+        """Return the folder in which a project keeps what a training can go on from."""
+        return self.root / "checkpoints" / re.sub(r"[^\w.-]", "_", project)
+
     def object(self, digest: str) -> Path:
         """Return where an object lies, or will."""
         return self.objects / digest[:2] / digest[2:]

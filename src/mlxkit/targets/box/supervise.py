@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 MARK = "MLX_JOB"
 """Variable that every process of a job carries: the job's name."""
+CHECKPOINTS = "MLX_CHECKPOINTS"
+"""Variable with a folder that outlives the job: another one of the same project finds it again."""
 _LOOK_SECONDS, _QUEUE_SECONDS, _WAIT_SECONDS = 5.0, 2.0, 0.5
 _FAILED: dict[str, Any] = {
     "exit_code": 1, "signal": None, "timed_out": False, "seconds": 0.0, "max_memory": 0, "result": None
@@ -98,7 +100,7 @@ class Supervisor:
                 self._places, self._spec["environment"], self._job.setup_log, self.tell
             )
             module = ["-P", "-m", "mlxkit.targets.box", "run", str(self._places.root), self._job.id]
-            os.execve(python, [str(python), *module], environment.variables(python))
+            os.execve(python, [str(python), *module], environment.variables(python, self._job.work))
 
     def run(self) -> None:
         """Do the job."""
@@ -172,7 +174,7 @@ class Supervisor:
             call=spec["call"],
             arguments=spec["arguments"],
             shell=spec["shell"],
-            env={**visible, MARK: self._job.id},
+            env={**visible, MARK: self._job.id, CHECKPOINTS: str(self._places.checkpoints(spec["project"]))},
             fresh=True,
             timeout=spec["timeout"],
         )
