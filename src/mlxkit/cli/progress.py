@@ -45,7 +45,10 @@ _COLOURS = {
 
 @dataclass
 class _Row:
-    """What is known of one stage. `started` is a moment of the monotonic clock; `where` tells of elsewhere."""
+    """What is known of one stage.
+
+    `started` is a moment of the monotonic clock; `where` tells of another machine.
+    """
 
     state: str = "waiting"
     started: float = 0.0

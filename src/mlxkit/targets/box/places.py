@@ -1,11 +1,12 @@
 """The folder of mlx on the box, and what lies where in it.
 
-mlxkit/HASH/            mlx itself, by version of its code
-cache/files/md5/        data by content, as DVC keeps it; for all jobs and projects
-environments/KEY/       virtual environments
-gpus/UUID               locks of graphics cards
-jobs/ID/                job.json, what is to be done; state.json, where it is; end.json, how it ended;
-setup.log, log; alive, a lock; tracking/, what training logs; work/, code and data
+- `mlxkit/HASH/`: mlx itself, by version of its code
+- `cache/files/md5/`: data by content, as DVC keeps it; for all jobs and projects
+- `environments/KEY/`: virtual environments
+- `gpus/UUID`: locks of graphics cards
+- `checkpoints/PROJECT/`: what a training can go on from
+- `jobs/ID/`: a job. `job.json` says what is to be done, `state.json` where it is, `end.json` how it ended; `setup.log`
+  and `log` hold what was said, `alive` is a lock, `tracking/` what it logs to MLflow, `work/` its code and data.
 """
 
 from __future__ import annotations
