@@ -5,8 +5,9 @@
 - `environments/KEY/`: virtual environments
 - `gpus/UUID`: locks of graphics cards
 - `checkpoints/PROJECT/`: what a training can go on from
-- `jobs/ID/`: a job. `job.json` says what is to be done, `state.json` where it is, `end.json` how it ended; `setup.log`
-  and `log` hold what was said, `alive` is a lock, `tracking/` what it logs to MLflow, `work/` its code and data.
+- `jobs/ID/`: a job. `job.json` says what is to be done, `state.json` where it is, `end.json` how it ended;
+  `setup.log` and `log` hold what was said, `alive` is a lock, `tracking/` what it logs to MLflow, `work/` its
+  code and data.
 """
 
 from __future__ import annotations
