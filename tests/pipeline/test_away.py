@@ -17,10 +17,13 @@ import pytest
 from small_project import PARAMS, STAGES, STEPS, SmallProject, by_status
 from tests.box import HOST, Box, wait_for
 
+from mlxkit.adapters.rsync import Copier
+from mlxkit.adapters.ssh import LineBroken
 from mlxkit.errors import ToolError, UsageError
 from mlxkit.pipeline.events import StageAway
 from mlxkit.pipeline.jobs import Jobs
 from mlxkit.project.load import load
+from mlxkit.targets.line import Line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -430,3 +433,42 @@ def test_folders_of_old_jobs_go(away: SmallProject, box: Box) -> None:
         assert away.run("clean", on="gpu", force=True).error is None
     assert len(box.jobs()) == 4
     assert len(Jobs(load(away.root)).all()) == 6
+
+
+def test_what_cannot_be_brought_home_now_is_fetched_later(
+    away: SmallProject, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Copier, folder: str, names: list[str], to: Path) -> None:
+        raise LineBroken("the line to 'gpu-box' broke")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Copier, "fetch", broken)
+        result = away.run("clean", on="gpu", force=True)
+    assert result.error is not None
+    job = box.jobs()[0].name
+    assert result.error.hint.endswith(f"nothing is lost there: run `mlx jobs attach {job}`")
+    away.remove("build/clean.json")
+    done = mlx(away, "jobs", "fetch")
+    assert done.returncode == 0, done.stderr
+    assert away.json("build/clean.json") == {"n": 15}
+    assert [path.name for path in box.jobs()] == [job]
+
+
+def test_data_of_a_broken_transfer_does_not_travel_twice(
+    away: SmallProject, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(self: Line, verb: str, *arguments: Any, **named: Any) -> Any:
+        if verb == "take-over":
+            raise LineBroken("the line to 'gpu-box' broke")
+        return call(self, verb, *arguments, **named)
+
+    call = Line.call
+    with monkeypatch.context() as patch:
+        patch.setattr(Line, "call", breaks)
+        assert away.run("clean", on="gpu", force=True).error is not None
+    assert Jobs(load(away.root)).open() == []
+    arrived = [path for path in (box.root / "arriving").rglob("*") if path.is_file()]
+    before = arrived[0].stat().st_ino
+    assert away.run("clean", on="gpu", force=True).error is None
+    objects = [path for path in (box.root / "cache").rglob("*") if path.is_file()]
+    assert [path.stat().st_ino for path in objects] == [before]

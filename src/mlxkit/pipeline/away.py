@@ -164,9 +164,9 @@ class Away:
         if stage.kind == "train":
             self._recorder.merge(self._jobs.folder / job.id / TRACKING, outcome.machine)
 
-    def give_up(self, stage: Stage) -> None:
-        """Note that a job came to nothing."""
-        if stage.name in self._records:
+    def give_up(self, stage: Stage, *, waits: bool = False) -> None:
+        """Note that a job came to nothing, unless it, or what it made, still waits there."""
+        if stage.name in self._records and not waits:
             self._jobs.close(self._records.pop(stage.name), "failed")
 
     def close(self) -> None:

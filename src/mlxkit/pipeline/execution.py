@@ -247,9 +247,12 @@ class Execution:
         error, attempt = self._settlement.failure(stage, job, outcome), self._results.attempts[name]
         sent = self._away.record(stage)
         if error is not None:
-            self._away.give_up(stage)
+            self._away.give_up(stage, waits=outcome.waits)
+        if outcome.waits and stage.kind == "train":
+            self._recorder.leave()
         if (
             error is not None
+            and not outcome.waits
             and attempt <= stage.retries
             and self._settlement.changed(name, begun.hashes) is None
         ):
@@ -273,9 +276,9 @@ class Execution:
         left = self._leave()
         for name in self._running:
             self._results.by_name[name] = StageResult(name, "failed", reasons=("interrupted",))
-        stop(self._target, [running for running, _ in self._running.values()], self._events)
-        for name in self._running:
-            self._away.give_up(self._project.stages[name])
+        ended = stop(self._target, [running for running, _ in self._running.values()], self._events)
+        for running, outcome in ended:
+            self._away.give_up(self._project.stages[running.job.name], waits=outcome.waits)
         self._results.error = Interrupted(
             "interrupted; what had finished is kept", hint=f"run `{resume_command()}`"
         )

@@ -9,12 +9,12 @@ from mlxkit.pipeline.events import Events, Warned
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mlxkit.targets.base import Running, Target
+    from mlxkit.targets.base import Outcome, Running, Target
 
 
-def stop(target: Target, running: Iterable[Running], events: Events) -> None:
-    """End jobs, and return when none is left."""
-    left = list(running)
+def stop(target: Target, running: Iterable[Running], events: Events) -> list[tuple[Running, Outcome]]:
+    """End jobs, and return how they ended when none is left."""
+    left, done = list(running), []
     if left:
         events(Warned("stopping; press Ctrl-C again to stop at once"))
     now = False
@@ -22,7 +22,9 @@ def stop(target: Target, running: Iterable[Running], events: Events) -> None:
         try:
             for job in left:
                 target.cancel(job, now=now)
-            ended = [job for job, _ in target.wait(left, seconds=60.0)]
-            left = [job for job in left if job not in ended]
+            ended = target.wait(left, seconds=60.0)
+            done += ended
+            left = [job for job in left if job not in [gone for gone, _ in ended]]
         except KeyboardInterrupt:
             now = True
+    return done

@@ -75,6 +75,7 @@ class Outcome:
         result: what the called function returned; None when it did not get so far.
         max_memory: largest resident set of the process, bytes.
         machine: what is known of another machine that it ran on.
+        waits: whether it, or what it made, is still there, though nothing came of it here.
     """
 
     exit_code: int | None
@@ -84,6 +85,7 @@ class Outcome:
     max_memory: int
     result: Any = None
     machine: Mapping[str, Any] = field(default_factory=dict)
+    waits: bool = False
 
     @property
     def succeeded(self) -> bool:

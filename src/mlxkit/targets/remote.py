@@ -132,7 +132,7 @@ class Remote:
         except ToolError as error:
             if running.submitted and not running.left.is_set():
                 running.left.set()
-                self._ended.put((running, _refused(error)))
+                self._ended.put((running, _refused(error, waiting=running.id)))
                 self._tell(f"'{running.id}' could not be ended: run `mlx jobs cancel {running.id}`")
 
     def leave(self, running: Running) -> str | None:
@@ -149,15 +149,18 @@ class Remote:
     # --- one job, in a thread of its own
 
     def _do(self, remote: RemoteJob) -> None:
+        sent = remote.submitted
         try:
-            if not remote.submitted:
+            if not sent:
                 self._send(remote, _parcel(remote.job))
+                sent = True
             ending = self._listen(remote)
             outcome = None if ending is None else self._come_home(remote, ending)
         except MlxError as error:
-            outcome = _refused(error)
+            outcome = _refused(error, waiting=remote.id if sent else None)
         except OSError as error:
-            outcome = _refused(of_the_machine(error) or ToolError(str(error)))
+            known = of_the_machine(error) or ToolError(str(error))
+            outcome = _refused(known, waiting=remote.id if sent else None)
         except Exception as error:  # a bug; whoever waits raises it in the main thread
             self._ended.put((remote, error))
             return
@@ -180,12 +183,13 @@ class Remote:
     def _send_objects(
         self, remote: RemoteJob, copier: Copier, objects: dict[str, Path | bytes], arriving: str
     ) -> None:
+        """Send objects to where they arrive; what did so before, whole or in part, need not travel again."""
         ready = self._folder / remote.id / "ready"
         try:
             copier.send(ready, lay_ready(objects, ready), arriving)
         finally:
             shutil.rmtree(ready, ignore_errors=True)
-        broken = self._line.call("take-over", {"job": remote.id})["broken"]
+        broken = self._line.call("take-over", {"objects": list(objects)})["broken"]
         if broken:
             raise ToolError(
                 f"{len(broken)} files are not what they were when they were hashed",
@@ -274,7 +278,7 @@ class Remote:
         made = {path: digest for path, digest in ending["made"].items() if digest is not None}
         home = self._folder / remote.id / "home"
         copier = Copier(self._line.ssh, there=remote.rsync)
-        self._fetch_tracking(remote, copier)
+        self._fetch_tracking(remote, copier, logged=ending["logged"])
         if made:
             remote.phase = "bringing its outputs home"
             self._fetch(remote, copier, made, home)
@@ -298,9 +302,9 @@ class Remote:
             f"'{wrong[0]}' does not arrive as it is on the box", hint=f"run `mlx jobs fetch {remote.id}`"
         )
 
-    def _fetch_tracking(self, remote: RemoteJob, copier: Copier) -> None:
+    def _fetch_tracking(self, remote: RemoteJob, copier: Copier, *, logged: bool) -> None:
         """Bring home the store that the job logged to, where it has one."""
-        if remote.since.get("values"):
+        if logged:
             copier.fetch(str(Path(remote.work).parent), [TRACKING], self._folder / remote.id)
 
     def _machine(self, remote: RemoteJob, ending: dict[str, Any]) -> dict[str, Any]:
@@ -334,7 +338,12 @@ def _put(made: Path, place: Path) -> None:
     made.replace(place)
 
 
-def _refused(error: MlxError) -> Outcome:
-    """Return the outcome of a job that did not come about, or of which nothing is known."""
-    said = {"message": error.message, "context": list(error.context), "hint": error.hint, "kind": error.kind}
-    return Outcome(0, None, timed_out=False, seconds=0.0, max_memory=0, result=said)
+def _refused(error: MlxError, *, waiting: str | None = None) -> Outcome:
+    """Return the outcome of a job that did not come about, or of which nothing is known.
+
+    `waiting` is its name where it, or what it made, is still there.
+    """
+    attach = f"nothing is lost there: run `mlx jobs attach {waiting}`"
+    hint = "; ".join(filter(None, [error.hint, attach if waiting is not None else ""]))
+    said = {"message": error.message, "context": list(error.context), "hint": hint, "kind": error.kind}
+    return Outcome(0, None, False, 0.0, 0, result=said, waits=waiting is not None)

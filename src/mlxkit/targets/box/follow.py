@@ -43,7 +43,7 @@ class Teller:
                 beat, pause = time.monotonic(), _SHORT
                 continue
             if ended is not None:
-                self._emit({"end": ended})
+                self._emit({"end": {**ended, "logged": self._job.database.exists()}})
                 return
             if not supervised:
                 self._emit({"end": lost(self._job)})

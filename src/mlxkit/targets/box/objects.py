@@ -25,31 +25,32 @@ def prepare(places: Places, request: Mapping[str, Any]) -> dict[str, Any]:
     """Make the folder of a job, and say which of the objects that it reads are not here."""
     job = places.job(request["job"])
     job.work.mkdir(parents=True, exist_ok=True)
-    arriving = places.root / "arriving" / job.id
-    arriving.mkdir(parents=True, exist_ok=True)
+    places.arriving.mkdir(parents=True, exist_ok=True)
     places.objects.mkdir(parents=True, exist_ok=True)
     return {
         "missing": [digest for digest in request["objects"] if not places.object(digest).exists()],
         "rsync": shutil.which("rsync") is not None,
         "free": shutil.disk_usage(places.root).free,
         "work": str(job.work),
-        "arriving": str(arriving),
+        "arriving": str(places.arriving),
     }
 
 
 def take_over(places: Places, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Move what arrived in a folder into the cache, each only if it is what its name says."""
-    arrived = places.root / "arriving" / places.job(request["job"]).id
+    """Move objects that arrived into the cache, each only if it is what its name says."""
     broken = []
-    for file in _files(arrived):
-        digest = "".join(file.relative_to(arrived).parts)
-        if md5(file) != digest.removesuffix(".dir"):
-            broken.append(digest)
-            continue
-        place = places.object(digest)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(file, place)  # noqa: PTH105
-    shutil.rmtree(arrived, ignore_errors=True)
+    for digest in request["objects"]:
+        arrived, place = places.arriving / digest[:2] / digest[2:], places.object(digest)
+        try:
+            if md5(arrived) != digest.removesuffix(".dir"):
+                arrived.unlink()
+                broken.append(digest)
+                continue
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(arrived, place)  # noqa: PTH105
+        except FileNotFoundError:
+            if not place.exists():  # else somebody else has sent it, too, and was first
+                broken.append(digest)
     return {"broken": broken}
 
 

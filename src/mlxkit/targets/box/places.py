@@ -2,6 +2,7 @@
 
 - `mlxkit/HASH/`: mlx itself, by version of its code
 - `cache/files/md5/`: data by content, as DVC keeps it; for all jobs and projects
+- `arriving/`: data on its way into the cache; what of it arrived before a line broke stays
 - `environments/KEY/`: virtual environments
 - `gpus/UUID`: locks of graphics cards
 - `checkpoints/PROJECT/`: what a training can go on from
@@ -47,6 +48,11 @@ class Places:
     def objects(self) -> Path:
         """Where data lies by its md5, as in DVC's cache."""
         return self.root / "cache" / "files" / "md5"
+
+    @property
+    def arriving(self) -> Path:
+        """Where data lies that may not be whole yet."""
+        return self.root / "arriving"
 
     @property
     def environments(self) -> Path:
