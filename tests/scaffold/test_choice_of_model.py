@@ -58,7 +58,9 @@ def test_rows_of_one_key_make_no_choice_surer(tmp_dir: TmpDir, monkeypatch: pyte
     columns = pd.MultiIndex.from_tuples([("linear", 1.0), ("trees", 10)])
     losses = pd.DataFrame(random.exponential([1.0, 1.2], (80, 2)), columns=columns)
     repeated = losses.loc[np.repeat(losses.index, 5)]
-    once, often = (made.module.decide(each, made.params["model"], 1.0) for each in (losses, repeated))
+    once, often = (
+        made.module.decide(each, "simple", made.params["model"], 1.0) for each in (losses, repeated)
+    )
     assert often["margin_error"] == pytest.approx(once["margin_error"], rel=1e-4)
     gap = losses["trees", 10] - losses["linear", 1.0]
     assert once["margin_error"] == pytest.approx(gap.sem(ddof=0), rel=1e-4)
@@ -81,7 +83,32 @@ def test_first_parameters(class_counts: tuple[int, ...], found: tuple[float, ...
     assert (made.learning_rate, made.max_iter, made.max_leaf_nodes, made.max_features) == found
 
 
-@pytest.mark.parametrize(("rows", "classes", "folds"), [(5000, 2, 5), (20_000, 0, 3), (1797, 10, 3)])
-def test_first_folds(rows: int, classes: int, folds: int) -> None:
-    assert first_choice(rows, classes=classes, by_time=False, may_log_target=False).folds == folds
-    assert first_choice(rows, classes=classes, by_time=True, may_log_target=False).folds == 5
+@pytest.mark.parametrize(
+    ("rows", "class_counts", "folds", "in_doubt"),
+    [
+        (5000, (4900, 100), 5, "complex"),
+        (5000, (3000, 2000), 5, "simple"),
+        (20_000, (), 3, "simple"),
+        (1800, (180,) * 10, 3, "simple"),
+    ],
+)
+def test_first_choice(rows: int, class_counts: tuple[int, ...], folds: int, in_doubt: str) -> None:
+    found = first_choice(rows, class_counts=class_counts, by_time=False, may_log_target=False)
+    assert (found.folds, found.in_doubt) == (folds, in_doubt)
+    assert first_choice(rows, class_counts=class_counts, by_time=True, may_log_target=False).folds == 5
+
+
+def test_in_doubt_the_simple_or_the_complex_one(tmp_dir: TmpDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = project(tmp_dir / "doubtful", product(300), monkeypatch)
+    columns = pd.MultiIndex.from_tuples([("linear", 1.0), ("trees", 10)])
+    noise = np.random.default_rng(2).normal(size=(2, 400))
+    noise -= noise.mean(axis=1, keepdims=True)
+
+    def chosen(in_doubt: str, advantage: float) -> str:
+        """Choose where trees lose so many standard errors more than a linear model."""
+        error = (noise[1] - noise[0]).std() / 20
+        losses = pd.DataFrame(np.array([noise[0], noise[1] + advantage * error]).T, columns=columns)
+        return str(made.module.decide(losses, in_doubt, made.params["model"], 1.0)["model"])
+
+    assert [chosen("complex", by) for by in (-2.0, 0.8, 1.2)] == ["trees", "trees", "linear"]
+    assert [chosen("simple", by) for by in (-2.0, -0.8, 0.8)] == ["trees", "trees", "linear"]

@@ -113,6 +113,7 @@ split:
 
 choice:
   candidates: [linear, trees]  # from simple to complex; leave one to settle it
+  in_doubt: complex  # of candidates that only chance tells apart: simple or complex
   folds: 5
   repeats: 3
   most_rows: 20000  # candidates are compared on so many rows; the chosen one is trained on all

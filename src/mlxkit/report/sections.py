@@ -241,7 +241,7 @@ def method_section(found: Evaluation) -> Section:
     if method.keys is not None:
         texts.append(
             "A key repeats, and rows of one key err together: they are resampled together, while Wilson "
-            "intervals take each row for itself, and are too narrow."
+            "intervals and the search for weak slices take each row for itself, and see too little chance."
         )
     if method.rows < found.labelled:
         texts.append(

@@ -48,10 +48,12 @@ class ChoiceParams:
 
     Attributes:
         candidates: from simple to complex.
+        in_doubt: "simple" or "complex", of candidates that only chance tells apart.
         most_rows: the candidates are compared on no more rows.
     """
 
     candidates: tuple[str, ...]
+    in_doubt: str
     folds: int
     repeats: int
     most_rows: int
@@ -140,15 +142,20 @@ def first_gate(task: Task, classes: int) -> Gate:
     return Gate("balanced_accuracy", round(min(1.2 / classes, 0.9), 2))
 
 
-def first_choice(rows: int, *, classes: int, by_time: bool, may_log_target: bool) -> ChoiceParams:
+def first_choice(
+    rows: int, *, class_counts: Sequence[int], by_time: bool, may_log_target: bool
+) -> ChoiceParams:
     """Say which models are compared, and how thoroughly: little data needs repeats to tell them apart.
 
-    A tree for each class and round is what many classes cost.
+    A tree for each class and round is what many classes cost. With few rows of the rarer of two classes,
+    log loss seldom tells linear models and trees apart, and trees rank better where columns interact.
     """
+    classes = len(class_counts)
     trees = classes if classes > 2 else 1
     plain = ("linear", "trees")
     return ChoiceParams(
         candidates=("linear", "log_linear", "trees", "log_trees") if may_log_target else plain,
+        in_doubt="complex" if classes == 2 and class_counts[1] < _FEW_OF_CLASS else "simple",
         folds=5 if rows * trees < 10_000 or by_time else 3,
         repeats=3 if rows < 300 else 1,
         most_rows=20_000,

@@ -210,7 +210,7 @@ def _answers(
         may_log_target=may_log_target,
         choice=first_choice(
             len(data.frame),
-            classes=len(target.classes),
+            class_counts=target.class_counts,
             by_time=time is not None,
             may_log_target=may_log_target,
         ),
