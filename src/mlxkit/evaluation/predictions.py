@@ -6,6 +6,7 @@ classes are then 0, 1, 2 and so on, unless a network names them in an attribute 
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,10 @@ def predict(
         scores, names = _scores(model, inputs, classes)
         if scores is not None:
             return Predictions(np.asarray(classes)[scores.argmax(axis=1)], scores, names)
-    output = np.asarray(model.predict(inputs))  # type: ignore[attr-defined]
+    with warnings.catch_warnings():
+        # MLflow hands PyTorch the array of a table, which is read-only since pandas 3; nobody writes to it.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        output = np.asarray(model.predict(inputs))  # type: ignore[attr-defined]
     if task == "classification" and classes is None and output.dtype.kind == "f":
         return _from_numbers(output, len(rows), said_by(model, "classes_"))
     labels = _one_per_row(output, len(rows))
