@@ -11,13 +11,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import nbformat
 import numpy as np
 import pytest
 import yaml
+from nbclient import NotebookClient
 from PIL import Image
 
 from mlxkit.errors import MlxError
-from mlxkit.pipeline.create import create
 from mlxkit.scaffold.images import scaffold_images
 from mlxkit.scaffold.request import Request
 
@@ -93,6 +94,13 @@ def test_the_tree_of_the_starter(tmp_dir: TmpDir) -> None:
     assert (len(raw), len(new)) == (1617, 180)
     assert {path.parent.name for path in raw} == {path.parent.name for path in new} == set("0123456789")
     assert made.summary == "1797 images of 10 classes, grey, scaled to 8 x 8 pixels"
+
+
+def test_a_project_is_made_without_pytorch(tmp_dir: TmpDir) -> None:
+    code = "import sys; from mlxkit.cli.app import main; main(sys.argv[1:]); print('torch' in sys.modules)"
+    words = [sys.executable, "-c", code, "init", "digits", "--template", "torch", "--quiet"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
 
 
 def test_own_images_in_colours(tmp_dir: TmpDir) -> None:
@@ -174,6 +182,20 @@ def test_own_tests(tmp_dir: TmpDir, need: Callable[[str], None]) -> None:
     check(made.root, "pytest", "-q", "-p", "no:cacheprovider")
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the Jupyter client's own
+def test_the_notebook_runs(tmp_dir: TmpDir, need: Callable[[str], None]) -> None:
+    need("torch")
+    root = scaffold_images(Request(Path("looked-at"), template="torch")).root
+    (path,) = (root / "notebooks").glob("*.ipynb")
+    document = nbformat.read(path, as_version=4)
+    resources = {"metadata": {"path": str(path.parent)}}
+    NotebookClient(document, timeout=300, resources=resources).execute()
+    outputs = [output for cell in document.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert len([output for output in outputs if "image/png" in output.get("data", {})]) == 2
+    assert not [output for output in outputs if output.get("name") == "stderr"]
+
+
 def mlx(root: Path, *words: str) -> dict[str, object]:
     done = subprocess.run(["mlx", *words, "--json"], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -183,7 +205,8 @@ def mlx(root: Path, *words: str) -> dict[str, object]:
 @pytest.mark.slow
 def test_trains_goes_on_after_a_cancel_and_is_promoted(tmp_dir: TmpDir, need: Callable[[str], None]) -> None:
     need("torch")
-    root = create(Request(Path("walked"), template="torch")).scaffolded.root
+    mlx(tmp_dir, "init", "walked", "--template", "torch")
+    root = tmp_dir / "walked"
     metrics = mlx(root, "run")["metrics"]
     assert isinstance(metrics, dict)
     assert metrics["accuracy"] >= 0.98
