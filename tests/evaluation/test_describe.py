@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.dummy import DummyClassifier
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import average_precision_score, confusion_matrix, roc_auc_score
@@ -293,6 +293,18 @@ def test_four_hundred_columns_are_asked_in_bounded_calls() -> None:
     assert found.questions.importance[0].column == "c7"
     assert sum(asked) < 100_000
     assert len(asked) < 10
+
+
+def test_thousands_of_columns_are_not_shuffled() -> None:
+    generator = np.random.default_rng(0)
+    rows = pd.DataFrame(generator.normal(size=(100, 3000))).add_prefix("pixel_")
+    rows["number"] = rows["pixel_7"]
+    model = DummyRegressor().fit(rows.drop(columns="number"), rows["number"])
+    found = evaluated(model, rows, "regression", "number")
+    assert found.questions is None
+    reasons = {gap.part: gap.reason for gap in found.gaps}
+    expected = "3000 columns are too many to shuffle each, 500 are the most"
+    assert reasons["importance and dependence"] == expected
 
 
 def test_many_rows_are_resampled_in_part(monkeypatch: pytest.MonkeyPatch) -> None:

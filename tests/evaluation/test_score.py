@@ -297,6 +297,42 @@ def test_a_column_for_each_class_may_hold_probabilities():
     assert found.scores.shape == (2, 3)
 
 
+class Named:
+    """A network behind MLflow's pyfunc, which says itself what its columns stand for."""
+
+    def __init__(self, classes):
+        self.classes_ = classes
+        self.feature_names_in_ = ["b"]
+        self.asked = None
+
+    def predict(self, rows):
+        self.asked = list(rows.columns)
+        return np.array([[0.2, 0.8], [0.6, 0.4]])
+
+
+class Wrapped:
+    def __init__(self, network):
+        self.network, self.predict = network, network.predict
+
+    def get_raw_model(self):
+        return self.network
+
+
+def test_a_network_may_name_its_classes_and_columns():
+    network = Named(["cat", "dog"])
+    rows = pd.DataFrame({"a": [1, 2], "b": [3, 4], "label": ["dog", "dog"]})
+    found = predict(Wrapped(network), rows, "classification", target="label")
+    assert found.labels.tolist() == ["dog", "cat"]
+    assert found.classes == ("cat", "dog")
+    assert network.asked == ["b"]
+    assert score("classification", rows["label"], found)["accuracy"] == 0.5
+
+
+def test_names_that_do_not_fit_the_columns_of_a_network_are_no_classes():
+    found = predict(Wrapped(Named(["cat"])), pd.DataFrame({"b": [3, 4]}), "classification")
+    assert found.labels.tolist() == [1, 0]
+
+
 def test_a_column_for_each_class_may_hold_scores_of_any_scale():
     found = predicted([[-3.0, 2.0], [5.0, 1.0]])
     assert found.labels.tolist() == [1, 0]

@@ -424,6 +424,8 @@ def test_kinds_of_models(tmp_dir: TmpDir, flavors: Mapping[str, Any], call: str)
     assert f"logged = {call}(\n" in written["pipeline/train.py"]
     reader = "mlflow.xgboost" if "xgboost" in flavors else "mlflow.pyfunc"
     assert f'model = {reader}.load_model("models/demo")\n' in written["pipeline/evaluate.py"]
+    numbers = "pytorch" in flavors or "lightgbm" in flavors
+    assert ("score(Answers(model, rows), rows, truth)" in written["pipeline/evaluate.py"]) == numbers
     asks = "infer_signature(model_output=" in written["pipeline/train.py"]
     assert asks == ("xgboost" in flavors)
 

@@ -285,7 +285,10 @@ def test_the_current_folder(tmp_dir: TmpDir) -> None:
 
 def test_unknown_template(tmp_dir: TmpDir) -> None:
     error = refused(None, template="tabluar")
-    assert (error.message, error.context) == ("there is no template 'tabluar'", ("templates: tabular",))
+    assert (error.message, error.context) == (
+        "there is no template 'tabluar'",
+        ("templates: tabular, torch",),
+    )
     assert error.hint == "run `mlx init churn`"
 
 

@@ -29,7 +29,10 @@ def register(app: typer.Typer) -> None:
         name: Annotated[str, typer.Argument(help="Folder and name of the new project.")],
         data: Annotated[
             Path | None,
-            typer.Option(readable=False, help="CSV, Excel, Parquet or JSON file; else starter data."),
+            typer.Option(
+                readable=False,
+                help="CSV, Excel, Parquet or JSON file, or folder of images; else starter data.",
+            ),
         ] = None,
         target: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column to predict.")] = None,
         task: Annotated[str | None, typer.Option(help="classification or regression; else inferred.")] = None,
@@ -58,7 +61,9 @@ def register(app: typer.Typer) -> None:
             list[str] | None,
             typer.Option("--type", metavar="COLUMN=TYPE", help="What a column holds: number, text or date."),
         ] = None,
-        template: Annotated[str, typer.Option(help="Kind of project: tabular.")] = "tabular",
+        template: Annotated[
+            str, typer.Option(help="Kind of project: tabular, or torch for images.")
+        ] = "tabular",
         yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; mlx asks nothing yet.")] = False,
     ) -> None:
         """Make a project that runs as it stands, in git and DVC.
@@ -125,9 +130,8 @@ def _lines(session: Session, created: Created) -> list[str]:
     rows = [
         [_short(c.name), c.role, c.kind, f"{c.missing:.1%}" if c.missing else "", c.why] for c in made.columns
     ]
-    lines = out.table(["column", "role", "type", "missing", "why"], rows, right=(3,))
+    lines = [*out.table(["column", "role", "type", "missing", "why"], rows, right=(3,)), ""] if rows else []
     lines += [
-        "",
         f"read as: {made.summary}",
         *(f"{out.style('note:', 'yellow')} {text}" for text in (*made.warnings, *created.notes)),
     ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlxkit.errors import DataError
 from mlxkit.evaluation.asking import Asked, Change, answers, outcomes
 from mlxkit.evaluation.columns import category, coerce, distinct_values, kind_of
 from mlxkit.evaluation.facts import Dependence, Importance, Questions
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _SHUFFLED_ROWS, _MOST_ROWS, _FEWEST_ROWS = 36_000, 1000, 100
 _MOST_REPEATS, _WANTED_REPEATS = 5, 3
+_MOST_COLUMNS = 500
 _SHOWN, _GRID, _CATEGORIES, _DEPENDENCE_ROWS = 6, 12, 8, 100
 
 
@@ -40,10 +42,12 @@ def questions(asked: Asked, headline: str, *, outcome: object = None, seed: int 
     `outcome` is the class whose probability is shown in a classification.
 
     Raises:
-        DataError: the model does not answer on changed rows.
+        DataError: the model does not answer on changed rows, or has too many columns, such as pixels.
     """
     generator = np.random.default_rng(seed)
     columns = asked.columns
+    if len(columns) > _MOST_COLUMNS:
+        raise DataError(f"{len(columns)} columns are too many to shuffle each, {_MOST_COLUMNS} are the most")
     rows, repeats = _extent(len(asked.rows), len(columns))
     sample = np.sort(generator.choice(len(asked.rows), rows, replace=False))
     shuffles = [Change(c, generator.permutation(sample)) for c in columns for _ in range(repeats)]

@@ -1,11 +1,12 @@
 """What a model says about rows, in one form for scikit-learn estimators and models with `predict` alone.
 
 In a classification, boosters and networks answer with probabilities, or with a number for each class. Their
-classes are then 0, 1, 2 and so on.
+classes are then 0, 1, 2 and so on, unless a network names them in an attribute `classes_`.
 """
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -80,9 +81,12 @@ def predict(
         scores, names = _scores(model, inputs, classes)
         if scores is not None:
             return Predictions(np.asarray(classes)[scores.argmax(axis=1)], scores, names)
-    output = np.asarray(model.predict(inputs))  # type: ignore[attr-defined]
+    with warnings.catch_warnings():
+        # MLflow hands PyTorch the array of a table, which is read-only since pandas 3; nobody writes to it.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        output = np.asarray(model.predict(inputs))  # type: ignore[attr-defined]
     if task == "classification" and classes is None and output.dtype.kind == "f":
-        return _from_numbers(output, len(rows))
+        return _from_numbers(output, len(rows), said_by(model, "classes_"))
     labels = _one_per_row(output, len(rows))
     if not asks:
         return Predictions(labels)
@@ -99,12 +103,18 @@ def _scores(
     return (scores if scores.shape == (len(inputs), len(names)) else None), names
 
 
+def said_by(model: object, name: str) -> Any:
+    """Return an attribute of a fitted model, also of a network behind MLflow's pyfunc; None without it."""
+    raw = getattr(model, "get_raw_model", None)
+    return getattr(raw() if callable(raw) else model, name, None)
+
+
 def fitted_columns(model: object, columns: Iterable[str]) -> list[str] | None:
     """Return the names of the columns that a model was fitted on; None when it remembers none.
 
     A name is spelled as in `columns`, where it stands there: LightGBM turns blanks into underscores.
     """
-    names = getattr(model, "feature_names_in_", None)
+    names = said_by(model, "feature_names_in_")
     is_booster = type(model).__name__ == "Booster"
     if names is None and is_booster:
         names = model.feature_name() if hasattr(model, "feature_name") else model.feature_names  # type: ignore[attr-defined]
@@ -138,13 +148,15 @@ def input_columns(
     return list(wanted)
 
 
-def _from_numbers(output: NDArray[Any], rows: int) -> Predictions:
+def _from_numbers(output: NDArray[Any], rows: int, names: Sequence[Any] | None) -> Predictions:
     """Read probabilities of class 1, or a column for each class: probabilities, or scores of any scale."""
     if output.ndim == 2 and output.shape[0] == rows and output.shape[1] > 1:
         scores = np.asarray(output, dtype=np.float64)
         are_shares = scores.min(initial=0) >= 0 and np.allclose(scores.sum(axis=1), 1, atol=1e-4)
-        classes = tuple(range(output.shape[1]))
-        return Predictions(scores.argmax(axis=1), scores if are_shares else None, classes, output)
+        named = names is not None and len(names) == output.shape[1]
+        classes = tuple(np.asarray(names).tolist()) if named else tuple(range(output.shape[1]))
+        labels = np.array(classes)[scores.argmax(axis=1)]
+        return Predictions(labels, scores if are_shares else None, classes, output)
     values = _one_per_row(output, rows)
     if not (np.isfinite(values).all() and (values % 1).any()):
         return Predictions(values)

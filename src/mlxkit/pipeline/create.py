@@ -12,6 +12,7 @@ from mlxkit.pipeline import dvc_yaml, warm
 from mlxkit.project.files import write_atomically
 from mlxkit.project.json_schema import json_schema
 from mlxkit.project.load import load
+from mlxkit.scaffold.images import scaffold_images
 from mlxkit.scaffold.project_tree import scaffold
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def create(request: Request) -> Created:
         ToolError: git or DVC failed; the project's files are there.
     """
     warm.start_for_the_next_run(Path.cwd())
-    made = scaffold(request)
+    made = scaffold_images(request) if request.template == "torch" else scaffold(request)
     root = made.root
     write_atomically(root / SCHEMA_FILE, (json.dumps(json_schema(), indent=2) + "\n").encode())
     inside = git.top_level(root)
@@ -52,7 +53,7 @@ def create(request: Request) -> Created:
         git.init(root)
     dvc.init(root, subdir=inside is not None, scm=installed)
     repository = dvc.Dvc(root)
-    for data in (made.raw_path, made.new_rows_path):
+    for data in made.tracked:
         repository.add(data.as_posix())
     repository.close()
     project = load(root)

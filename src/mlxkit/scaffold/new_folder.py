@@ -1,17 +1,28 @@
-"""Put a new project in place in one step, or leave nothing."""
+"""The folder of a new project: whether it may be made, and that it is there as a whole or not at all."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlxkit.errors import ToolError
+from mlxkit.errors import ToolError, UsageError
+from mlxkit.scaffold.names import problem_with_name, suggest_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from mlxkit.scaffold.request import Request
+
+
+def goal(request: Request) -> Path:
+    """Return where the project will be; UsageError when its name or folder cannot be used."""
+    folder = Path(os.path.abspath(request.folder))  # noqa: PTH100 - resolve() would follow a link to another name
+    _check_name(folder.name, request)
+    _check_folder(folder, request)
+    return folder
 
 
 @contextmanager
@@ -30,6 +41,34 @@ def new_folder(folder: Path) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _check_name(name: str, request: Request) -> None:
+    problem = problem_with_name(name)
+    if problem is not None:
+        raise UsageError(
+            f"'{name}' cannot be a project's name: {problem}",
+            hint=request.hint(folder=request.folder.parent / suggest_name(name)),
+        )
+
+
+def _check_folder(folder: Path, request: Request) -> None:
+    another = request.folder.parent / f"{folder.name}-2"
+    if folder == Path.cwd():
+        raise UsageError(
+            "a project gets a new folder, and this is the current one",
+            hint=f"run `cd .. && {request.command(folder=another)}`",
+        )
+    if not folder.parent.is_dir():
+        raise UsageError(
+            f"there is no folder '{request.folder.parent}'", hint=f"run `mkdir -p {request.folder.parent}`"
+        )
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise UsageError(f"'{request.folder}' exists and is no folder", hint=request.hint(folder=another))
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UsageError(
+            f"folder '{request.folder}' exists and is not empty", hint=request.hint(folder=another)
+        )
 
 
 def _remove_abandoned(folder: Path) -> None:

@@ -1,10 +1,9 @@
-"""`mlx init`'s engine: check everything, write the whole project, put it in place in one step."""
+"""A project for a table: check everything, write the whole of it, put it in place in one step."""
 
 from __future__ import annotations
 
-import os
 import tempfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +15,11 @@ from mlxkit.scaffold.answers import Answers, Reader, first_choice, first_gate, f
 from mlxkit.scaffold.dates import ISO
 from mlxkit.scaffold.given import given_by
 from mlxkit.scaffold.hold_out import as_times, choose_cutoff, hold_out_newest, hold_out_random
-from mlxkit.scaffold.names import author, dataset_name, package_name, problem_with_name, suggest_name
-from mlxkit.scaffold.new_folder import new_folder
+from mlxkit.scaffold.names import author, dataset_name, package_name
+from mlxkit.scaffold.new_folder import goal, new_folder
 from mlxkit.scaffold.raw_rows import divide_rows
 from mlxkit.scaffold.reading import read_data
-from mlxkit.scaffold.render import find_template, render
+from mlxkit.scaffold.render import find_template, render_project
 from mlxkit.scaffold.roles import Column, Roles, assign_roles
 from mlxkit.scaffold.scales import as_numbers
 from mlxkit.scaffold.starter import with_starter_data
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mlxkit.scaffold.data_file import DataFile
+    from mlxkit.scaffold.image_answers import ImageAnswers
     from mlxkit.scaffold.request import Request
 
 _OWN_DATA_OPTIONS = ("target", "time", "key", "positive", "drop", "keep", "read", "type")
@@ -45,17 +45,19 @@ class Scaffolded:
         root: the project's folder.
         columns: what was inferred about each column, in the order of the file.
         warnings: what the user should know, one line each.
-        raw_path: the raw data, relative to the root; DVC is to track it.
-        new_rows_path: the rows held out of it, relative to the root; DVC is to track them too.
-        summary: how the data file was read.
+        raw_path: the raw data, relative to the root; likewise the following.
+        new_rows_path: a table of the rows held out of it, which a stage may have to make first.
+        tracked: what DVC is to track.
+        summary: how the data was read.
     """
 
     root: Path
-    answers: Answers
+    answers: Answers | ImageAnswers
     columns: tuple[Column, ...]
     warnings: tuple[str, ...]
     raw_path: Path
     new_rows_path: Path
+    tracked: tuple[Path, ...]
     summary: str
 
 
@@ -68,9 +70,7 @@ def scaffold(request: Request) -> Scaffolded:
         UsageError: the name or folder cannot be used, there is no such template, or the target is not named.
         DataError: the data file cannot be used for what was asked.
     """
-    folder = Path(os.path.abspath(request.folder))  # noqa: PTH100 - resolve() would follow a link to another name
-    _check_name(folder.name, request)
-    _check_folder(folder, request)
+    folder = goal(request)
     template = find_template(request)
     with tempfile.TemporaryDirectory() as starter:
         asked, path = _with_data(request, Path(starter))
@@ -87,7 +87,7 @@ def scaffold(request: Request) -> Scaffolded:
             cutoff=cutoff,
         )
         with new_folder(folder) as unfinished:
-            render(template, unfinished, {item.name: getattr(answers, item.name) for item in fields(answers)})
+            render_project(template, unfinished, answers)
             divide_rows(data, held, unfinished / answers.raw_path, unfinished / answers.new_rows_path)
     return Scaffolded(
         root=folder,
@@ -96,36 +96,9 @@ def scaffold(request: Request) -> Scaffolded:
         warnings=(*data.notes, *roles.warnings),
         raw_path=Path(answers.raw_path),
         new_rows_path=Path(answers.new_rows_path),
+        tracked=(Path(answers.raw_path), Path(answers.new_rows_path)),
         summary=data.summary,
     )
-
-
-def _check_name(name: str, request: Request) -> None:
-    problem = problem_with_name(name)
-    if problem is not None:
-        raise UsageError(
-            f"'{name}' cannot be a project's name: {problem}",
-            hint=request.hint(folder=request.folder.parent / suggest_name(name)),
-        )
-
-
-def _check_folder(folder: Path, request: Request) -> None:
-    another = request.folder.parent / f"{folder.name}-2"
-    if folder == Path.cwd():
-        raise UsageError(
-            "a project gets a new folder, and this is the current one",
-            hint=f"run `cd .. && {request.command(folder=another)}`",
-        )
-    if not folder.parent.is_dir():
-        raise UsageError(
-            f"there is no folder '{request.folder.parent}'", hint=f"run `mkdir -p {request.folder.parent}`"
-        )
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise UsageError(f"'{request.folder}' exists and is no folder", hint=request.hint(folder=another))
-    if folder.is_dir() and any(folder.iterdir()):
-        raise UsageError(
-            f"folder '{request.folder}' exists and is not empty", hint=request.hint(folder=another)
-        )
 
 
 def _with_data(request: Request, starter: Path) -> tuple[Request, Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,12 @@ from mlxkit.scaffold.notebook import notebook
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from _typeshed import DataclassInstance
+
     from mlxkit.scaffold.request import Request
 
 _SUFFIX = ".jinja"
+_COMMON = "common"
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -42,6 +46,13 @@ def find_template(request: Request) -> Path:
             context=(f"templates: {', '.join(names)}",),
         )
     return templates_folder() / request.template
+
+
+def render_project(template: Path, folder: Path, answers: DataclassInstance) -> None:
+    """Write what all projects have, and what this template adds, into `folder`."""
+    values = {item.name: getattr(answers, item.name) for item in fields(answers)}
+    for part in (template.with_name(_COMMON), template):
+        render(part, folder, {**values, "template": template.name})
 
 
 def render(template: Path, folder: Path, values: Mapping[str, Any]) -> None:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Requirements:
-    """Requirement lines; what hooks run is pinned, since each hook has an environment of its own."""
+    """Requirement lines; what hooks run is pinned, since each hook has an environment of its own.
+
+    `untyped` are modules that the type checker leaves alone: without types, or not in that environment.
+    """
 
     project: tuple[str, ...] = (
         "matplotlib>=3.8",
@@ -36,6 +39,7 @@ class Requirements:
         "ruff==0.17.6",
     )
     hooks: str = "pre-commit-hooks==6.0.0"
+    untyped: tuple[str, ...] = ("matplotlib", "mlflow", "sklearn", "threadpoolctl", "yaml")
 
     @property
     def ruff(self) -> str:
@@ -47,6 +51,20 @@ class Requirements:
         """What the type checker's own environment holds."""
         return tuple(line for line in self.dev if line.startswith(("mypy", "pandas-stubs", "pytest")))
 
+
+OF_IMAGES = Requirements(
+    project=(
+        "matplotlib>=3.8",
+        "mlflow>=3.17,<4",
+        f"mlxkit>={__version__}",
+        "numpy>=1.26",
+        "pandas>=2.2,<3.1",
+        "pillow>=10.3",
+        "torch>=2.6",
+    ),
+    untyped=("PIL", "matplotlib", "mlflow", "torch"),
+)
+"""Of a project that trains a network with PyTorch."""
 
 _OF_MODULES = {
     "dotenv": "python-dotenv",

@@ -45,6 +45,11 @@ class ModelFacts:
         """Whether the model itself predicts for a table of rows."""
         return self.reader != "pyfunc"
 
+    @property
+    def answers_with_numbers(self) -> bool:
+        """Whether it is a booster or a network, which in a classification do not answer with labels."""
+        return not self.is_estimator and self.writer != "pyfunc"
+
 
 @dataclass(frozen=True)
 class EvaluationFacts:

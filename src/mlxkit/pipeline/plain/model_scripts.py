@@ -80,7 +80,7 @@ def train_script(
         "training": training,
         "starts_run": starts_run,
         "columns": f"{table}[{model.value}.feature_names_in_]"
-        if facts.remembers_columns and facts.is_estimator
+        if facts.remembers_columns and (facts.is_estimator or facts.writer == "pytorch")
         else f"{table}.drop(columns={python_literal(around.project.target)})",
     }
 
@@ -149,7 +149,9 @@ def evaluate_script(
     if any(stage.evaluation_path in other.inputs.values() for other in project.stages.values()):
         raise NotPlain(f"another stage reads '{stage.evaluation_path}', which only mlx writes")
     command = command_of(project, stage)
-    script.reserve(*_OWN_NAMES, "model", "test", "known", "truth", "baseline", "own", *_FUNCTIONS.values())
+    script.reserve(
+        *_OWN_NAMES, "model", "test", "known", "truth", "baseline", "own", "Answers", *_FUNCTIONS.values()
+    )
     bound, own = _own_metrics(script, around, stage, command)
     begin(script, around, stage, bound)
     make_folders(script, around, [path for name, path in command.out.items() if name != "evaluation"])
@@ -162,11 +164,15 @@ def evaluate_script(
     if training is not None:
         script.say(read_table(script, training, "pandas", project.read_options(training)), target="known")
     before, script.body = script.body, []
+    answers = model.answers_with_numbers and project.task == "classification"
     _import_for_evaluation(script, project, facts)
+    if answers:
+        script.module("numpy")
     return script, {
         **_evaluation_values(project, facts),
         **own,
         "before": before,
+        "answers": answers,
         "picks_columns": model.remembers_columns and model.is_estimator,
         "knows_training": training is not None,
         "metrics_path": command.out["metrics"],
