@@ -117,7 +117,8 @@ def test_own_images_in_colours(tmp_dir: TmpDir) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("target", "x"), ("task", "regression"), ("key", "x"), ("drop", ("x",))]
+    ("option", "value"),
+    [("target", "x"), ("task", "regression"), ("key", "x"), ("drop", ("x",)), ("read", {"sep": ";"})],
 )
 def test_options_of_tables(tmp_dir: TmpDir, option: str, value: object) -> None:
     error = refused(Request(Path("digits"), template="torch", **{option: value}))  # type: ignore[arg-type]

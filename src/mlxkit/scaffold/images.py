@@ -19,13 +19,21 @@ from mlxkit.scaffold.project_tree import Scaffolded
 from mlxkit.scaffold.render import find_template, render_project
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
     from mlxkit.scaffold.image_folder import ImageFolder
     from mlxkit.scaffold.request import Request
 
-_OPTIONS_OF_TABLES = ("target", "task", "time", "key", "positive", "drop", "keep")
+_OPTIONS_OF_TABLES: Mapping[str, object] = {
+    **dict.fromkeys(("target", "task", "time", "key", "positive")),
+    **dict.fromkeys(("drop", "keep"), ()),
+    "read": {},
+    "type": {},
+}
+"""What goes with tables, and what a request has that does not name it."""
 _FEW_IMAGES = 10
 
 
@@ -68,11 +76,11 @@ def scaffold_images(request: Request) -> Scaffolded:
 
 
 def _check_options(request: Request) -> None:
-    for option in _OPTIONS_OF_TABLES:
+    for option, nothing in _OPTIONS_OF_TABLES.items():
         if getattr(request, option):
             raise UsageError(
                 f"'--{option}' goes with tables; the class of an image is the name of its folder",
-                hint=request.hint(**{option: () if option in ("drop", "keep") else None}),
+                hint=request.hint(**{option: nothing}),
             )
 
 
