@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 import tarfile
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from mlxkit.adapters.ssh import FAILED, LineBroken
 from mlxkit.errors import FREE_SPACE, ToolError
@@ -97,14 +97,11 @@ class Copier:
 
     def _fetch_by_tar(self, folder: str, names: Sequence[str], to: Path) -> None:
         process = self._tar(f"exec tar -c -h -C {shlex.quote(folder)} -f - -- {shlex.join(names)}")
-        output: BinaryIO | None = process.stdout  # type: ignore[assignment]
-        try:
-            with tarfile.open(fileobj=output, mode="r|") as archive:
-                archive.extractall(to, filter="data")
-        except (tarfile.ReadError, EOFError) as error:
-            self._end(process)
-            raise LineBroken(f"the line to '{self._ssh.host}' broke") from error
+        unpack = ["tar", "-x", "-C", os.fspath(to), "-f", "-"]
+        done = subprocess.run(unpack, stdin=process.stdout, capture_output=True, check=False)
         self._end(process)
+        if done.returncode != 0:
+            raise self._failed(done.returncode, done.stderr)
 
     def _tar(self, script: str, *, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         words = [*self._ssh.command(), "-T", self._ssh.host, f"exec sh -c {shlex.quote(script)}"]

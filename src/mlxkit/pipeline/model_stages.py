@@ -27,7 +27,13 @@ _PROFILED_PREDICTIONS = 10_000
 
 
 def save_trained_model(
-    command: Command, model: object, path: str, root: Path, *, run_id: str | None, logged_to: str | None
+    command: Command,
+    model: object,
+    path: str,
+    root: Path,
+    *,
+    run_id: str | None,
+    logged_to: str | None = None,
 ) -> None:
     """Store the model with its signature, reference profile and training rows, and name the run beside it.
 
