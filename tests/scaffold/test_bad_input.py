@@ -27,7 +27,11 @@ def refused(data: str | None = "c.csv", folder: str = "churn", **options: Any) -
 
 FILES = {
     "missing.csv": (None, "there is no file 'missing.csv'", "run `ls .`"),
-    "folder.csv": ({}, "'folder.csv' is a folder", "name one file with a table in it"),
+    "folder.csv": (
+        {},
+        "'folder.csv' is a folder",
+        "name one file with a table in it, or say `--template torch` for a folder of images",
+    ),
     "empty.csv": ("", "'empty.csv' is empty", "use a file with a header row and data rows"),
     "blank.csv": ("\n \n", "'blank.csv' is empty", "use a file with a header row and data rows"),
     "header.csv": ("a,b\n", "'header.csv' has a header but no rows", "use a file with at least 20 rows"),

@@ -94,7 +94,10 @@ class Source:
 def identify(path: Path) -> Source:
     """Look what a file is; raise DataError when there is no table in it."""
     if path.is_dir():
-        raise DataError(f"'{path}' is a folder", hint="name one file with a table in it")
+        raise DataError(
+            f"'{path}' is a folder",
+            hint="name one file with a table in it, or say `--template torch` for a folder of images",
+        )
     if not path.exists():
         raise DataError(f"there is no file '{path}'", hint=f"run `ls {quoted(path.parent)}`")
     try:
