@@ -268,7 +268,10 @@ REFUSED = {
     ),
     "nul bytes": ("'export.csv' is no text: byte 0x00 in line 2", "run `file export.csv`"),
     "bytes of no kind": ("'export.csv' is no text", "run `file export.csv`"),
-    "a folder": ("'export.csv' is a folder", "name one file with a table in it"),
+    "a folder": (
+        "'export.csv' is a folder",
+        "name one file with a table in it, or say `--template torch` for a folder of images",
+    ),
     "nothing": ("'export.csv' is empty", "use a file with a header row and data rows"),
     "a header only": ("'export.csv' has a header but no rows", "use a file with at least 20 rows"),
     "a pdf": ("'export.pdf' is a PDF document", "save the table in it as CSV"),

@@ -105,8 +105,15 @@ def _scores(
 
 def said_by(model: object, name: str) -> Any:
     """Return an attribute of a fitted model, also of a network behind MLflow's pyfunc; None without it."""
+    return getattr(_behind_pyfunc(model), name, None)
+
+
+def _behind_pyfunc(model: object) -> object:
     raw = getattr(model, "get_raw_model", None)
-    return getattr(raw() if callable(raw) else model, name, None)
+    try:
+        return raw() if callable(raw) else model
+    except NotImplementedError:  # MLflow's `PythonModel`: there is nothing behind it
+        return model
 
 
 def fitted_columns(model: object, columns: Iterable[str]) -> list[str] | None:
