@@ -104,7 +104,7 @@ class Copier:
             raise self._failed(done.returncode, done.stderr)
 
     def _tar(self, script: str, *, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
-        words = [*self._ssh.command(), "-T", self._ssh.host, f"exec sh -c {shlex.quote(script)}"]
+        words = self._ssh.words(script)
         return subprocess.Popen(words, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:

@@ -68,7 +68,7 @@ class Ssh:
         """
         try:
             done = subprocess.run(
-                self._words(script), input=data, capture_output=True, check=False, timeout=timeout
+                self.words(script), input=data, capture_output=True, check=False, timeout=timeout
             )
         except FileNotFoundError as error:
             raise _no_ssh() from error
@@ -90,7 +90,7 @@ class Ssh:
             given.seek(0)
             try:
                 return subprocess.Popen(
-                    self._words(script),
+                    self.words(script),
                     stdin=given,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
@@ -99,7 +99,8 @@ class Ssh:
             except FileNotFoundError as error:
                 raise _no_ssh() from error
 
-    def _words(self, script: str) -> list[str]:
+    def words(self, script: str) -> list[str]:
+        """Return the words of the command that runs a script in the machine's POSIX shell."""
         # Whatever shell the user has there, it passes this on.
         return [*self.command(), "-T", self.host, f"exec sh -c {shlex.quote(script)}"]
 

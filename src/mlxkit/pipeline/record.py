@@ -16,7 +16,6 @@ from mlxkit.errors import MlxError, ToolError
 from mlxkit.pipeline.evaluation_report import report_files
 from mlxkit.pipeline.last_record import LastRecord
 from mlxkit.pipeline.lockfile import LOCK_FILE, output_hash
-from mlxkit.pipeline.record_facts import TARGET, tags_of_machine
 from mlxkit.pipeline.record_steps import Steps
 from mlxkit.pipeline.trained_run import trained_run
 from mlxkit.project.environments import sharing_store, tracking_uri
@@ -86,6 +85,8 @@ class Recorder:
             self._last.forget()  # a run that is killed from here on must be closed by the next one
             self._opening = self._facts(hashes, staleness)
             if target is not None:
+                from mlxkit.pipeline.record_facts import TARGET
+
                 tags = {**self._opening["tags"], TARGET: target}
                 self._opening = {**self._opening, "tags": tags}
             self._ask("open", self._opening)
@@ -142,6 +143,8 @@ class Recorder:
 
     def merge(self, logged: Path, machine: Mapping[str, Any]) -> None:
         """Begin to record what a training logged elsewhere, from the store in a folder, and where it ran."""
+        from mlxkit.pipeline.record_facts import tags_of_machine
+
         self._machine = tags_of_machine(machine)
         if self.run_id is not None and logged.is_dir():
             self._ask("merge", {"run_id": self.run_id, "logged": str(logged)})
