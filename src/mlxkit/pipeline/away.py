@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mlxkit.pipeline.staleness import StageState, Staleness
     from mlxkit.project.models import Project, Stage
     from mlxkit.targets.base import Job, Outcome, Running, Target
-    from mlxkit.targets.remote import RemoteJob
+    from mlxkit.targets.remote_job import RemoteJob
 
 LOCAL = "local"
 """Name of this machine as a target."""

@@ -6,18 +6,12 @@ breaks, and brings home what the job made.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import queue
-import re
-import secrets
 import shutil
 import signal
 import sys
 import threading
-import time
-from collections import deque
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +23,7 @@ from mlxkit.targets.box.objects import hash_of
 from mlxkit.targets.box.places import TRACKING
 from mlxkit.targets.line import Line
 from mlxkit.targets.parcel import lay_ready, sources
+from mlxkit.targets.remote_job import RemoteJob, new_id, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,33 +32,6 @@ if TYPE_CHECKING:
 
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds between tries to find a line again; the last one goes on."""
-
-
-@dataclass
-class RemoteJob:
-    """A job on its way, there, or on its way home.
-
-    Attributes:
-        id: its name on the box, and in `mlx jobs`.
-        phase: where it is, in words.
-        submitted: whether the box has taken it, so that it goes on without anybody.
-        measured: values that it logged and what it used, which nobody has taken yet.
-        memory: resident memory when it was last looked at, bytes.
-        work: its folder on the box; `rsync` says whether the box has that.
-        since: how far it was listened to: bytes of its logs, rows of its values.
-        left: set when nobody wants to know of it any more.
-    """
-
-    job: Job
-    id: str
-    phase: str = "connecting"
-    submitted: bool = False
-    measured: deque[dict[str, Any]] = field(default_factory=deque)
-    memory: int = 0
-    work: str = ""
-    rsync: bool = False
-    since: dict[str, int] = field(default_factory=dict)
-    left: threading.Event = field(default_factory=threading.Event)
 
 
 class Remote:
@@ -96,7 +64,7 @@ class Remote:
     def start(self, job: Job) -> RemoteJob:
         """Send a job there, or listen to one that is there already from its beginning; returns at once."""
         known = _parcel(job).job
-        remote = RemoteJob(job, known or _new_id(job.name), submitted=known is not None)
+        remote = RemoteJob(job, known or new_id(job.name), submitted=known is not None)
         if known is None:
             self._keep(remote)
         remote.job.log.parent.mkdir(parents=True, exist_ok=True)
@@ -132,7 +100,7 @@ class Remote:
         except ToolError as error:
             if running.submitted and not running.left.is_set():
                 running.left.set()
-                self._ended.put((running, _refused(error, waiting=running.id)))
+                self._ended.put((running, refused(error, waiting=running.id)))
                 self._tell(f"'{running.id}' could not be ended: run `mlx jobs cancel {running.id}`")
 
     def leave(self, running: Running) -> str | None:
@@ -157,10 +125,10 @@ class Remote:
             ending = self._listen(remote)
             outcome = None if ending is None else self._come_home(remote, ending)
         except MlxError as error:
-            outcome = _refused(error, waiting=remote.id if sent else None)
+            outcome = refused(error, waiting=remote.id if sent else None)
         except OSError as error:
             known = of_the_machine(error) or ToolError(str(error))
-            outcome = _refused(known, waiting=remote.id if sent else None)
+            outcome = refused(known, waiting=remote.id if sent else None)
         except Exception as error:  # a bug; whoever waits raises it in the main thread
             self._ended.put((remote, error))
             return
@@ -214,7 +182,7 @@ class Remote:
                         return None
                     if "end" in told:
                         return dict(told["end"])
-                    self._note(remote, told)
+                    remote.note(told)
             except LineBroken as error:
                 if not remote.submitted and tries == len(_PAUSES):
                     raise
@@ -247,34 +215,14 @@ class Remote:
         request = {"job": remote.id, "since": remote.since, "spec": spec, "env": dict(parcel.env)}
         return "submit", request
 
-    def _note(self, remote: RemoteJob, told: dict[str, Any]) -> None:
-        """Take in one thing that was told."""
-        if "work" in told:
-            remote.submitted = True
-            remote.work, remote.rsync = told["work"], told["rsync"]
-        elif "phase" in told:
-            remote.phase = told["phase"]
-        for name in ("setup", "log"):
-            if name in told:
-                with remote.job.log.open("ab") as log:
-                    log.write(base64.b64decode(told[name]))
-        for name in ("values", "use"):
-            if name in told:
-                remote.measured.append({name: told[name]})
-        if "use" in told:
-            remote.memory = told["use"][-1]["memory"]
-        kind = next((name for name in ("setup", "log", "values", "use") if name in told), None)
-        if kind is not None:
-            remote.since[kind] = told["at"]
-
     def _come_home(self, remote: RemoteJob, ending: dict[str, Any]) -> Outcome:
         """Bring home what a job made, and return how it ended."""
         if "lost" in ending:
-            return _refused(StageFailed(f"{ending['lost']} while it ran on '{self.target.name}'"))
+            return refused(StageFailed(f"{ending['lost']} while it ran on '{self.target.name}'"))
         if "refused" in ending:
-            return _refused(ToolError(ending["refused"]["message"], hint=ending["refused"]["hint"]))
+            return refused(ToolError(ending["refused"]["message"], hint=ending["refused"]["hint"]))
         if ending["cancelled"]:
-            return _refused(StageFailed(f"it was cancelled on '{self.target.name}'"))
+            return refused(StageFailed(f"it was cancelled on '{self.target.name}'"))
         made = {path: digest for path, digest in ending["made"].items() if digest is not None}
         home = self._folder / remote.id / "home"
         copier = Copier(self._line.ssh, there=remote.rsync)
@@ -322,12 +270,6 @@ def _parcel(job: Job) -> Parcel:
     return job.parcel
 
 
-def _new_id(name: str) -> str:
-    """Return a name for a job that no other one has, and that tells people which one it is."""
-    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:30] or "job"
-    return f"{plain}-{time.strftime('%m%d-%H%M%S')}-{secrets.token_hex(2)}"
-
-
 def _put(made: Path, place: Path) -> None:
     """Move an output to its place, where an old one may be."""
     if place.is_dir() and not place.is_symlink():
@@ -336,14 +278,3 @@ def _put(made: Path, place: Path) -> None:
         place.unlink(missing_ok=True)
     place.parent.mkdir(parents=True, exist_ok=True)
     made.replace(place)
-
-
-def _refused(error: MlxError, *, waiting: str | None = None) -> Outcome:
-    """Return the outcome of a job that did not come about, or of which nothing is known.
-
-    `waiting` is its name where it, or what it made, is still there.
-    """
-    attach = f"nothing is lost there: run `mlx jobs attach {waiting}`"
-    hint = "; ".join(filter(None, [error.hint, attach if waiting is not None else ""]))
-    said = {"message": error.message, "context": list(error.context), "hint": hint, "kind": error.kind}
-    return Outcome(0, None, False, 0.0, 0, result=said, waits=waiting is not None)
