@@ -128,12 +128,14 @@ class Box:
         return sorted((self.root / "jobs").glob("*"), key=lambda path: path.stat().st_mtime)
 
     def processes(self) -> list[int]:
-        """Return the processes of jobs there: those that carry a job's name."""
+        """Return the processes there of jobs, and those that wait for one."""
         found = []
         for folder in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                variables = (folder / "environ").read_bytes()
-                if b"MLX_JOB=" in variables and f"HOME={self.home}".encode() in variables:
+                variables = (folder / "environ").read_bytes().split(b"\0")
+                is_template = b"mlxkit.targets.template" in (folder / "cmdline").read_bytes()
+                is_of_a_job = any(variable.startswith(b"MLX_JOB=") for variable in variables)
+                if f"HOME={self.home}".encode() in variables and (is_template or is_of_a_job):
                     found.append(int(folder.name))
         return found
 

@@ -26,7 +26,7 @@ from mlxkit.project.load import load
 from mlxkit.targets.line import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from mlxkit.pipeline.events import Event
 
@@ -237,7 +237,7 @@ def test_cancel_ends_what_ignores_it_and_its_daemons(
     wait_for(gate.with_name("begun").exists)
     done = mlx(away, "jobs", "cancel", "--now")
     assert done.returncode == 0, done.stderr
-    assert box.processes() == []
+    wait_for(lambda: box.processes() == [])
     _, err = running.communicate(timeout=60)
     assert running.returncode == 1
     assert "stage 'clean' failed: it was cancelled on 'gpu'" in err
@@ -457,18 +457,41 @@ def test_what_cannot_be_brought_home_now_is_fetched_later(
 def test_data_of_a_broken_transfer_does_not_travel_twice(
     away: SmallProject, box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def breaks(self: Line, verb: str, *arguments: Any, **named: Any) -> Any:
-        if verb == "take-over":
-            raise LineBroken("the line to 'gpu-box' broke")
-        return call(self, verb, *arguments, **named)
+    away.write({"data/raw.json": json.dumps({"n": 5, "long": "x" * 5_000_000})})
+    asked: list[int] = []
 
-    call = Line.call
-    with monkeypatch.context() as patch:
-        patch.setattr(Line, "call", breaks)
-        assert away.run("clean", on="gpu", force=True).error is not None
-    assert Jobs(load(away.root)).open() == []
-    arrived = [path for path in (box.root / "arriving").rglob("*") if path.is_file()]
-    before = arrived[0].stat().st_ino
+    def cut_once(self: Line, verb: str, request: Any, content: Iterable[bytes]) -> Any:
+        asked.append(request["objects"][0][2])
+        return pour(self, verb, request, _cut_after_three(content, box) if len(asked) == 1 else content)
+
+    pour = Line.pour
+    monkeypatch.setattr(Line, "pour", cut_once)
     assert away.run("clean", on="gpu", force=True).error is None
-    objects = [path for path in (box.root / "cache").rglob("*") if path.is_file()]
-    assert [path.stat().st_ino for path in objects] == [before]
+    assert len(asked) == 2
+    assert asked[0] == 0
+    assert asked[1] > 0
+    assert [path for path in (box.root / "arriving").rglob("*") if path.is_file()] == []
+
+
+def _cut_after_three(content: Iterable[bytes], box: Box) -> Iterator[bytes]:
+    """Cut the line once three pieces are on their way, and one has arrived."""
+    for number, piece in enumerate(content):
+        if number == 3:
+            wait_for(lambda: any(path.stat().st_size for path in (box.root / "arriving").glob("*")))
+            box.cut()
+        yield piece
+
+
+def test_what_a_job_imported_waits_for_the_next_one_and_is_not_cancelled_with_it(
+    away: SmallProject, box: Box, gate: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLX_WARM", "60")
+    process = start(away, "run", "clean", "--on", "gpu")
+    wait_for(gate.with_name("begun").exists)
+    assert mlx(away, "jobs", "cancel").returncode == 0
+    process.wait()
+    wait_for(lambda: len(box.processes()) == 1)
+    waiting = box.processes()
+    gate.touch()
+    assert away.run("clean", on="gpu").error is None
+    wait_for(lambda: box.processes() == waiting)

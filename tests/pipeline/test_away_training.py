@@ -112,7 +112,7 @@ def test_a_cancelled_training_closes_its_run(sent: TabularProject, box: Box) -> 
     )
     assert done.returncode == 0, done.stderr
     assert [run.info.status for run in runs(sent)] == ["KILLED"]
-    assert box.processes() == []
+    wait_for(lambda: box.processes() == [])
 
 
 def phase(box: Box) -> str:

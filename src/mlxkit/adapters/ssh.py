@@ -5,6 +5,7 @@ All calls of one process go through one connection, which stays open for a while
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from mlxkit.errors import ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 FAILED = 255
 """Exit status of ssh itself; a command may end with it, too."""
@@ -78,6 +79,32 @@ class Ssh:
         if done.returncode == FAILED:
             raise self.explained(errors)
         return Done(done.returncode, done.stdout, errors)
+
+    def feed(self, script: str, content: Iterable[bytes]) -> Done:
+        """Run a script there that reads `content` as that is made, and says little; raises as `run` does."""
+        try:
+            process = subprocess.Popen(
+                self.words(script), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+        except FileNotFoundError as error:
+            raise _no_ssh() from error
+        assert process.stdin is not None
+        try:
+            with contextlib.suppress(BrokenPipeError):  # how it ended says why
+                for chunk in content:
+                    process.stdin.write(chunk)
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+            process.stdin = None
+            output, said = process.communicate()
+        errors = said.decode("utf-8", "replace")
+        if process.returncode == FAILED:
+            raise self.explained(errors)
+        return Done(process.returncode, output, errors)
 
     def open(self, script: str, *, data: bytes) -> subprocess.Popen[bytes]:
         """Start a script there, with `data` on its standard input; what it prints is read as it comes.

@@ -15,6 +15,7 @@ from mlxkit.pipeline.jobs import JobRecord, Jobs
 from mlxkit.pipeline.lockfile import cache_folder
 from mlxkit.pipeline.settlement import Begun
 from mlxkit.pipeline.stage_job import job_of
+from mlxkit.pipeline.warm import AWAY, STAGES, linger_seconds
 from mlxkit.project.models import CONFIG_FILE, PARAMS_FILE
 from mlxkit.project.params import read_params
 from mlxkit.project.suggestions import did_you_mean
@@ -121,6 +122,8 @@ class Away:
             cache=cache_folder(root),
             requirements="" if job_id is not None else requirements_of(self._project, target),
             env=read_dotenv(root),
+            preload=(*STAGES, *AWAY),
+            linger=linger_seconds(),
         )
 
     def _keep(self, remote: RemoteJob) -> None:

@@ -38,6 +38,13 @@ STAGES = (
     "mlxkit.report.markdown",
 )
 """What stages use, in the order in which a pipeline comes to need it."""
+AWAY = (
+    "mlflow.store.tracking.sqlalchemy_store",
+    "mlxkit.pipeline.execute_away",
+    "mlxkit.adapters.mlflow_store",
+    "mlxkit.adapters.mlflow_database",
+)
+"""What they use beside that on another machine, where they log to a store of their own."""
 RECORD = (
     "mlflow",
     "mlflow.store.tracking.sqlalchemy_store",

@@ -24,6 +24,7 @@ class Parcel:
         cache: folder in which DVC keeps objects by md5.
         requirements: the text of a requirements file, for the job's environment.
         env: variables that are not to be stored there.
+        preload: modules that a job is likely to need; imported, they wait `linger` seconds for the next job.
     """
 
     target: str
@@ -35,6 +36,8 @@ class Parcel:
     cache: Path
     requirements: str
     env: Mapping[str, str] = field(default_factory=dict)
+    preload: Sequence[str] = ()
+    linger: float = 0.0
 
 
 @dataclass(frozen=True)

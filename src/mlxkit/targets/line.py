@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shlex
 import threading
@@ -13,7 +14,7 @@ from mlxkit.targets.parcel import archive, own_code
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from mlxkit.project.models import RemoteTarget
 
@@ -82,6 +83,15 @@ class Line:
             return self._answer(done.status, done.output, done.errors)
         raise ToolError(f"mlx cannot be put on '{self.target.ssh}'", context=[str(self.target.path)])
 
+    def pour(self, verb: str, request: Mapping[str, Any], content: Iterable[bytes]) -> dict[str, Any]:
+        """Ask the box, which is known to have mlx, to take what comes after the request; see `call`.
+
+        An error while `content` is made ends what the box takes, and is raised.
+        """
+        script = self._script(_ASK.replace("@VERB@", verb))
+        done = self.ssh.feed(script, itertools.chain([self._data(request)], content))
+        return self._answer(done.status, done.output, done.errors)
+
     def follow(self, verb: str, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Ask for something that goes on, and yield what is told of it.
 
@@ -127,7 +137,9 @@ class Line:
         return first + (_BEGIN + then).replace("@ROOT@", root).replace("@CODE@", self._name)
 
     def _data(self, request: Mapping[str, Any]) -> bytes:
-        return json.dumps({**request, "env": {**self.target.env, **request.get("env", {})}}).encode()
+        """Return a request as the line that the box reads."""
+        said = {**request, "env": {**self.target.env, **request.get("env", {})}}
+        return json.dumps(said).encode() + b"\n"
 
     def _send_code(self) -> None:
         with self._sending:

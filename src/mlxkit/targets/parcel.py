@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import zipfile
 from functools import cache
 from pathlib import Path
@@ -78,19 +77,3 @@ def _parts(
         found[digest] = json.dumps(entries).encode()
     for entry in entries:
         yield entry["md5"], entry["relpath"]
-
-
-def lay_ready(objects: Mapping[str, Path | bytes], folder: Path) -> list[str]:
-    """Make a folder that holds objects as the box's cache has them; returns their paths in it."""
-    names = []
-    for digest, source in objects.items():
-        name = f"{digest[:2]}/{digest[2:]}"
-        place = folder / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.unlink(missing_ok=True)
-        if isinstance(source, bytes):
-            place.write_bytes(source)
-        else:
-            os.symlink(os.path.realpath(source), place)  # noqa: PTH211
-        names.append(name)
-    return names

@@ -22,8 +22,9 @@ from mlxkit.targets.base import Job, Outcome, Parcel, Running
 from mlxkit.targets.box.objects import hash_of
 from mlxkit.targets.box.places import TRACKING
 from mlxkit.targets.line import Line
-from mlxkit.targets.parcel import lay_ready, sources
+from mlxkit.targets.parcel import sources
 from mlxkit.targets.remote_job import RemoteJob, new_id, refused
+from mlxkit.targets.sending import send_objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -136,34 +137,25 @@ class Remote:
             self._ended.put((remote, outcome))
 
     def _send(self, remote: RemoteJob, parcel: Parcel) -> None:
-        """Send the code, and of the data what the box does not have."""
+        """Send the code, and of the data what the box lacks; goes on as long as that gets anywhere."""
         objects = sources(self._root, parcel.cache, parcel.reads)
-        answer = self._line.call("prepare", {"job": remote.id, "objects": list(objects)})
-        copier = Copier(self._line.ssh, there=answer["rsync"])
-        remote.phase = "sending code"
-        work = answer["work"]
-        copier.send(self._root, parcel.files, work, like=self._last_work(remote, work))
-        missing = {digest: objects[digest] for digest in answer["missing"]}
-        if missing:
-            remote.phase = f"sending data, {len(missing)} file{'' if len(missing) == 1 else 's'}"
-            self._send_objects(remote, copier, missing, answer["arriving"])
-
-    def _send_objects(
-        self, remote: RemoteJob, copier: Copier, objects: dict[str, Path | bytes], arriving: str
-    ) -> None:
-        """Send objects to where they arrive; what did so before, whole or in part, need not travel again."""
-        ready = self._folder / remote.id / "ready"
-        try:
-            copier.send(ready, lay_ready(objects, ready), arriving)
-        finally:
-            shutil.rmtree(ready, ignore_errors=True)
-        broken = self._line.call("take-over", {"objects": list(objects)})["broken"]
-        if broken:
-            raise ToolError(
-                f"{len(broken)} files are not what they were when they were hashed",
-                context=[str(objects[broken[0]])],
-                hint="run the same command again",
-            )
+        question = {"job": remote.id, "objects": list(objects)}
+        missing: dict[str, int] | None = None
+        tries = 0
+        while True:
+            try:
+                answer = self._line.call("prepare", question)
+                tries = tries if answer["missing"] == missing else 0
+                missing = dict(answer["missing"])
+                remote.phase = "sending code"
+                work, copier = answer["work"], Copier(self._line.ssh, there=answer["rsync"])
+                copier.send(self._root, parcel.files, work, like=self._last_work(remote, work))
+                send_objects(self._line, objects, missing, remote.tell)
+                return
+            except LineBroken:
+                if missing is None or tries == len(_PAUSES) or remote.left.wait(_PAUSES[tries]):
+                    raise
+                tries += 1
 
     def _last_work(self, remote: RemoteJob, work: str) -> str:
         """Return where the last job's code lies on the box, of which equal files need not be sent again."""
@@ -206,6 +198,9 @@ class Remote:
             "arguments": dict(job.arguments),
             "shell": job.shell,
             "timeout": job.timeout,
+            "fresh": job.fresh,
+            "preload": list(parcel.preload),
+            "linger": parcel.linger,
             "gpus": self.target.gpus,
             "code": dict(parcel.code),
             "reads": dict(parcel.reads),

@@ -43,6 +43,10 @@ class RemoteJob:
     since: dict[str, int] = field(default_factory=dict)
     left: threading.Event = field(default_factory=threading.Event)
 
+    def tell(self, phase: str) -> None:
+        """Say where it is."""
+        self.phase = phase
+
     def note(self, told: dict[str, Any]) -> None:
         """Take in one thing that was told of it."""
         if "work" in told:

@@ -14,6 +14,7 @@ from mlxkit.targets.box import machine, objects
 from mlxkit.targets.box.cancel import cancel
 from mlxkit.targets.box.follow import Teller, lost
 from mlxkit.targets.box.places import JobPlace, Places, Refused
+from mlxkit.targets.box.receive import receive
 from mlxkit.targets.box.supervise import Supervisor, start
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def main(verb: str, root: str, *names: str) -> int:
         return 0
     try:
         places.root.mkdir(parents=True, exist_ok=True)
-        request = json.load(sys.stdin)
+        request = json.loads(sys.stdin.buffer.readline())
         os.environ.update(request.get("env", {}))
         _answer(verb, places, request)
     except Refused as error:
@@ -58,7 +59,7 @@ def _answer(verb: str, places: Places, request: Mapping[str, Any]) -> None:
     verbs = {
         "probe": machine.probe,
         "prepare": objects.prepare,
-        "take-over": objects.take_over,
+        "receive": lambda places, request: receive(places, request, sys.stdin.buffer),
         "status": _status,
         "cancel": _cancel,
         "forget": _forget,

@@ -128,12 +128,7 @@ def _names_torch(requirements: str) -> bool:
     return re.search(pattern, requirements, re.IGNORECASE | re.MULTILINE) is not None
 
 
-def variables(python: Path, work: Path) -> dict[str, str]:
-    """Return the variables of a process in an environment, that of the interpreter, and a project's folder.
-
-    The project is not installed in it; commands find its package all the same.
-    """
+def variables(python: Path) -> dict[str, str]:
+    """Return the variables of a process in an environment, that of the interpreter."""
     path = os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)])
-    code = os.pathsep.join([str(work / "src"), os.environ.get("PYTHONPATH", "")])
-    environment = {"PATH": path, "PYTHONPATH": code, "VIRTUAL_ENV": str(python.parent.parent)}
-    return {**os.environ, **environment}
+    return {**os.environ, "PATH": path, "VIRTUAL_ENV": str(python.parent.parent)}

@@ -22,36 +22,18 @@ _READ_ONLY = 0o444
 
 
 def prepare(places: Places, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Make the folder of a job, and say which of the objects that it reads are not here."""
+    """Make the folder of a job, and say which of the objects that it reads are not here.
+
+    `missing` maps their hashes to the bytes that are here, of a transfer that broke.
+    """
     job = places.job(request["job"])
     job.work.mkdir(parents=True, exist_ok=True)
-    places.arriving.mkdir(parents=True, exist_ok=True)
-    places.objects.mkdir(parents=True, exist_ok=True)
+    missing = [digest for digest in request["objects"] if not places.object(digest).exists()]
     return {
-        "missing": [digest for digest in request["objects"] if not places.object(digest).exists()],
+        "missing": {digest: _begun(places.arriving / digest) for digest in missing},
         "rsync": shutil.which("rsync") is not None,
-        "free": shutil.disk_usage(places.root).free,
         "work": str(job.work),
-        "arriving": str(places.arriving),
     }
-
-
-def take_over(places: Places, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Move objects that arrived into the cache, each only if it is what its name says."""
-    broken = []
-    for digest in request["objects"]:
-        arrived, place = places.arriving / digest[:2] / digest[2:], places.object(digest)
-        try:
-            if md5(arrived) != digest.removesuffix(".dir"):
-                arrived.unlink()
-                broken.append(digest)
-                continue
-            place.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(arrived, place)  # noqa: PTH105
-        except FileNotFoundError:
-            if not place.exists():  # else somebody else has sent it, too, and was first
-                broken.append(digest)
-    return {"broken": broken}
 
 
 def lay_out(places: Places, job: JobPlace, reads: Mapping[str, str]) -> None:
@@ -117,6 +99,14 @@ def _lay(places: Places, digest: str, place: Path) -> None:
         raise _lost(digest) from None
     except OSError:
         shutil.copyfile(source, place)
+
+
+def _begun(arriving: Path) -> int:
+    """Return how much of an object has arrived, bytes."""
+    try:
+        return arriving.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _lost(digest: str) -> Refused:

@@ -2,7 +2,7 @@
 
 - `mlxkit/HASH/`: mlx itself, by version of its code
 - `cache/files/md5/`: data by content, as DVC keeps it; for all jobs and projects
-- `arriving/`: data on its way into the cache; what of it arrived before a line broke stays
+- `arriving/HASH`: data on its way into the cache; what of it arrived before a line broke stays
 - `environments/KEY/`: virtual environments
 - `gpus/UUID`: locks of graphics cards
 - `checkpoints/PROJECT/`: what a training can go on from

@@ -100,15 +100,15 @@ class Supervisor:
                 self._places, self._spec["environment"], self._job.setup_log, self.tell
             )
             module = ["-P", "-m", "mlxkit.targets.box", "run", str(self._places.root), self._job.id]
-            os.execve(python, [str(python), *module], environment.variables(python, self._job.work))
+            os.execve(python, [str(python), *module], environment.variables(python))
 
     def run(self) -> None:
         """Do the job."""
-        with _ending(self):
+        with _ending(self), self._workers() as workers:
             lay_out(self._places, self._job, self._spec["reads"])
             self._compare()
             self._queue()
-            outcome = self._work()
+            outcome = self._work(workers)
             made = {path: hash_of(self._job.work / path) for path in self._spec["writes"]}
             self.end({**asdict(outcome), "made": made if outcome.succeeded else {}})
 
@@ -146,36 +146,53 @@ class Supervisor:
             self.tell(f"waiting for {wanted} GPU{'' if wanted == 1 else 's'}")
             time.sleep(_QUEUE_SECONDS)
 
-    def _work(self) -> Outcome:
-        """Run the job until it ends, or is ended."""
-        workers = Workers(self._job.work)
-        self._working, obeyed, look_at = True, 0, 0.0
+    @contextmanager
+    def _workers(self) -> Iterator[Workers]:
+        """Give workers that import already while the job is made ready, if it can do with that."""
+        # Who waits for the next job is not to be taken for a process of this one.
+        os.environ.pop(MARK, None)
+        workers = Workers(self._job.work, preload=self._spec["preload"], linger=self._spec["linger"])
         try:
-            running = workers.start(self._as_job())
-            self.tell("running")
-            while True:
-                for _, outcome in workers.wait([running], seconds=_WAIT_SECONDS):
-                    return outcome
-                if self._ordered > obeyed:
-                    obeyed = self._ordered
-                    workers.cancel(running, now=obeyed > 1)
-                if time.monotonic() >= look_at:
-                    look_at = time.monotonic() + _LOOK_SECONDS
-                    self._note_use(workers.memory(running))
+            if self._spec["call"] is not None and not self._spec["fresh"]:
+                workers.warm_up()
+            yield workers
         finally:
             workers.close()
 
+    def _work(self, workers: Workers) -> Outcome:
+        """Run the job until it ends, or is ended."""
+        self._working, obeyed, look_at = True, 0, 0.0
+        running = workers.start(self._as_job())
+        self.tell("running")
+        while True:
+            for _, outcome in workers.wait([running], seconds=_WAIT_SECONDS):
+                return outcome
+            if self._ordered > obeyed:
+                obeyed = self._ordered
+                workers.cancel(running, now=obeyed > 1)
+            if time.monotonic() >= look_at:
+                look_at = time.monotonic() + _LOOK_SECONDS
+                self._note_use(workers.memory(running))
+
     def _as_job(self) -> Job:
         spec, cards = self._spec, self._cards.gpus
-        visible = {"CUDA_VISIBLE_DEVICES": ",".join(gpu.uuid for gpu in cards)} if cards else {}
+        # The project is not installed here; its commands find its package all the same.
+        code = os.pathsep.join([str(self._job.work / "src"), os.environ.get("PYTHONPATH", "")])
+        env = {
+            "PYTHONPATH": code,
+            MARK: self._job.id,
+            CHECKPOINTS: str(self._places.checkpoints(spec["project"])),
+        }
+        if cards:
+            env["CUDA_VISIBLE_DEVICES"] = ",".join(gpu.uuid for gpu in cards)
         return Job(
             spec["name"],
             self._job.log,
             call=spec["call"],
             arguments=spec["arguments"],
             shell=spec["shell"],
-            env={**visible, MARK: self._job.id, CHECKPOINTS: str(self._places.checkpoints(spec["project"]))},
-            fresh=True,
+            env=env,
+            fresh=spec["fresh"],
             timeout=spec["timeout"],
         )
 

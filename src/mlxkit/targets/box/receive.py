@@ -1,0 +1,117 @@
+"""Objects as they arrive: one stream of their bytes, hashed while it is written.
+
+Each goes into the cache once it is whole, and only if it is what its name says. What of one arrived before
+the line broke stays, and the next stream goes on there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from mlxkit.targets.box.places import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from mlxkit.targets.box.places import Places
+
+_CHUNK = 1 << 20
+
+
+def receive(places: Places, request: Mapping[str, Any], stream: BinaryIO) -> dict[str, Any]:
+    """Take objects from a stream.
+
+    Args:
+        places: the box's folder.
+        request: `objects`, a list of hash, size and the byte at which the stream begins with it.
+        stream: their bytes, one object after the other.
+
+    Returns:
+        `broken`, the hashes of those that are not what they are called, and `whole`, whether all came.
+    """
+    places.arriving.mkdir(parents=True, exist_ok=True)
+    places.objects.mkdir(parents=True, exist_ok=True)
+    for number in range(256):
+        (places.objects / f"{number:02x}").mkdir(exist_ok=True)
+    broken: list[str] = []
+    for digest, size, start in request["objects"]:
+        take = _take_small if size <= _CHUNK and start == 0 else _take_large
+        found = take(places, digest, stream, size, start)
+        if found is None:
+            return {"broken": broken, "whole": False}
+        # What somebody else has sent, too, and was first, is there all the same.
+        if found != digest.removesuffix(".dir") and not places.object(digest).exists():
+            broken.append(digest)
+    return {"broken": broken, "whole": True}
+
+
+def _take_small(places: Places, digest: str, stream: BinaryIO, size: int, start: int) -> str | None:
+    """Take an object that needs no trace of it when the line breaks; see `_take_large`."""
+    del start
+    content = stream.read(size)
+    if len(content) < size:
+        return None
+    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if found == digest.removesuffix(".dir"):
+        replace(places.object(digest), content)
+    return found
+
+
+def _take_large(places: Places, digest: str, stream: BinaryIO, size: int, start: int) -> str | None:
+    """Take an object into the cache if it is what it is called.
+
+    Returns its md5, which is "" where what came before is gone; None if the stream ended too early.
+    """
+    with _arriving(places.arriving / digest) as (path, file):
+        found = _write(file, stream, size, start)
+        if found == digest.removesuffix(".dir"):
+            os.replace(path, places.object(digest))  # noqa: PTH105
+        elif found is not None:
+            path.unlink()
+    return found
+
+
+def _write(file: BinaryIO, stream: BinaryIO, size: int, start: int) -> str | None:
+    """Write bytes to a file from `start` on; see `_take_large`."""
+    digest = hashlib.md5(usedforsecurity=False)
+    before, left = 0, size - start
+    while before < start and (chunk := file.read(min(_CHUNK, start - before))):
+        digest.update(chunk)
+        before += len(chunk)
+    file.truncate(before)
+    while left and (chunk := stream.read(min(_CHUNK, left))):
+        file.write(chunk)
+        digest.update(chunk)
+        left -= len(chunk)
+    file.flush()
+    if left:
+        return None
+    return digest.hexdigest() if before == start else ""
+
+
+@contextlib.contextmanager
+def _arriving(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """Open a file for an object that nobody else writes to meanwhile: that one, else another beside it."""
+    while True:
+        with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b") as file:  # noqa: PTH123
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:  # somebody else sends it at this moment, too
+                path = path.with_name(f"{path.name}.{os.getpid()}")
+                continue
+            if _is(file, path):
+                yield path, file
+                return
+
+
+def _is(file: BinaryIO, path: Path) -> bool:
+    """Whether a file is still the one of that name: who had the lock before may have moved it."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
