@@ -10,17 +10,20 @@ import contextlib
 import fcntl
 import hashlib
 import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mlxkit.targets.box.places import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from concurrent.futures import Future
     from pathlib import Path
 
     from mlxkit.targets.box.places import Places
 
-_CHUNK = 1 << 20
+_CHUNK, _PIECES = 1 << 20, 16
 
 
 def receive(places: Places, request: Mapping[str, Any], stream: BinaryIO) -> dict[str, Any]:
@@ -84,10 +87,14 @@ def _write(file: BinaryIO, stream: BinaryIO, size: int, start: int) -> str | Non
         digest.update(chunk)
         before += len(chunk)
     file.truncate(before)
-    while left and (chunk := stream.read(min(_CHUNK, left))):
-        file.write(chunk)
-        digest.update(chunk)
-        left -= len(chunk)
+    with ThreadPoolExecutor(1) as hasher:  # while the next piece comes
+        hashed: deque[Future[None]] = deque()
+        while left and (chunk := stream.read(min(_CHUNK, left))):
+            hashed.append(hasher.submit(digest.update, chunk))
+            file.write(chunk)
+            left -= len(chunk)
+            if len(hashed) == _PIECES:
+                hashed.popleft().result()
     file.flush()
     if left:
         return None
