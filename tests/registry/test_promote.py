@@ -3,135 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.compose import ColumnTransformer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from registry_bench import CLEAN, Bench, table
 
-from mlxkit.adapters import (
-    mlflow_logged_model,
-    mlflow_model,
-    mlflow_registry,
-    mlflow_store,
-    mlflow_tracking,
-)
+from mlxkit.adapters import mlflow_registry
 from mlxkit.errors import ConfigError, Refused, UsageError
-from mlxkit.evaluation.training_rows import TRAINING_ROWS_FILE, fingerprint
-from mlxkit.project.environments import DEFAULTS
-from mlxkit.project.models import Gate, Project, Stage
-from mlxkit.registry.promote import promote
-from mlxkit.registry.promotion import Evaluation, Promotion, Provenance
+from mlxkit.project.models import Gate
+from mlxkit.registry.promotion import Evaluation, Provenance
+from mlxkit.registry.records import records_in
 from mlxkit.registry.versions import find_version
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from mlxkit.adapters.mlflow_store import Store
     from mlxkit.evaluation.predictions import Predictions
     from mlxkit.project.models import Direction
-
-CLEAN = Provenance(dirty=False, locked=True, commit="c0ffee", by="ann")
-GOOD, POOR = ["signal", "noise"], ["noise"]
-
-
-def table(seed: int, rows: int = 400) -> pd.DataFrame:
-    rng = np.random.default_rng(seed)
-    frame = pd.DataFrame({"signal": rng.normal(size=rows), "noise": rng.normal(size=rows)})
-    chance = 1 / (1 + np.exp(-2 * frame.signal))
-    return frame.assign(Churn=np.where(rng.random(rows) < chance, "Yes", "No"))
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Saved models: one sees the signal, one sees noise alone, one was trained on the evaluation rows."""
-    folder = tmp_path_factory.mktemp("models")
-    recipes = {"good": (GOOD, table(1)), "poor": (POOR, table(1)), "cheat": (POOR, table(2))}
-    for name, (columns, rows) in recipes.items():
-        inputs = ColumnTransformer([("scaled", StandardScaler(), columns)])
-        model = make_pipeline(inputs, LogisticRegression()).fit(rows[columns], rows.Churn)
-        known = fingerprint(rows, columns=columns).to_json()
-        mlflow_model.save_model(
-            model,
-            folder / name / "churn",
-            example=rows[columns],
-            predictions=model.predict(rows[columns].head()),
-            extra_files={TRAINING_ROWS_FILE: known},
-        )
-    return {name: folder / name / "churn" for name in recipes}
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return mlflow_store.resolve(tmp_path_factory.mktemp("store"))
-
-
-@dataclass(frozen=True)
-class Bench:
-    """A project of one test, with what its tests say again and again."""
-
-    project: Project
-    store: Store
-    models: dict[str, Path]
-
-    def run(
-        self, model: str | None, *, metrics: dict[str, Any] | None = None, status: str = "FINISHED"
-    ) -> str:
-        """Record a run as `mlx run` does, and make it the workspace's."""
-        tags = {mlflow_tracking.COMMIT: "abc"}
-        run_id = mlflow_tracking.open_run(self.store, self.project.name, name="run", params={}, tags=tags)
-        model_id = None
-        if model is not None:
-            model_id = mlflow_logged_model.log_model(self.store, run_id, self.models[model])
-        mlflow_tracking.close_run(
-            self.store,
-            run_id,
-            status=status,  # type: ignore[arg-type]
-            metrics=metrics or {},
-            model_id=model_id,
-        )
-        record = self.project.root / "models/churn.run.json"
-        record.parent.mkdir(exist_ok=True)
-        record.write_text(json.dumps({"run_id": run_id}))
-        return run_id
-
-    def promote(self, to: str = "dev", **more: Any) -> Promotion:
-        settings: dict[str, Any] = {
-            "environment": self.project.environments[to],
-            "store": self.store,
-            "provenance": CLEAN,
-            "evaluation": Evaluation(rows=lambda: table(2)),
-        }
-        return promote(self.project, **{**settings, **more})
-
-    def with_gates(self, *gates: Gate) -> Bench:
-        return replace(self, project=replace(self.project, gates=gates))
-
-    @property
-    def versions(self) -> list[str]:
-        return [version.version for version in mlflow_registry.versions(self.store, self.project.name)]
-
-
-@pytest.fixture
-def bench(tmp_path: Path, store: Store, models: dict[str, Path]) -> Bench:
-    project = Project(
-        root=tmp_path,
-        name=f"churn-{uuid4().hex[:8]}",
-        package="churn",
-        task="classification",
-        target="Churn",
-        positive="Yes",
-        stages={"train": Stage("train", "train", call="m:f", outputs={"model": "models/churn"})},
-        gates=(Gate("roc_auc", minimum=0.6), Gate("roc_auc", beats="champion")),
-        environments=DEFAULTS,
-    )
-    return Bench(project, store, models)
 
 
 def test_the_first_model_is_promoted(bench: Bench) -> None:
@@ -140,6 +29,8 @@ def test_the_first_model_is_promoted(bench: Bench) -> None:
     assert done.promoted
     document = done.to_json()
     gates = document.pop("gates")
+    assert document.pop("record") == 1
+    assert document.pop("hints") == []
     assert document == {
         "promoted": True,
         "model": bench.project.name,
@@ -169,9 +60,9 @@ def test_a_promotion_leaves_a_record(bench: Bench) -> None:
     assert version.tags["mlx.environment"] == "dev"
     assert version.tags["mlx.champion_beaten"] == "1"
     assert json.loads(version.tags["mlx.gates"]) == done.to_json()["gates"]
-    (lasting,) = [value for key, value in version.tags.items() if key.startswith("mlx.promotion.dev.")]
-    record = json.loads(lasting)
-    assert (record["by"], record["run_id"], record["champion"]) == ("ann", run_id, "1")
+    (record,) = [record for record in records_in([version]) if record.environment == "dev"]
+    assert record == done.record
+    assert (record.by, record.run_id, record.before, record.number) == ("ann", run_id, "1", 2)
 
 
 def test_nothing_is_registered_unless_all_gates_pass(bench: Bench) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+import uuid
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _LOGGED_MODEL = re.compile(r"models:/(m-[0-9a-f]+)")
 _MAX_TAG = 5000
+_REGISTRY = "mlx.registry"
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
@@ -121,6 +123,23 @@ def set_version_tags(store: Store, version: Version, tags: Mapping[str, str]) ->
         client = connect(store)
         for key, value in _cut(tags).items():
             client.set_model_version_tag(version.model, version.version, key, value)
+
+
+def delete_version_tag(store: Store, version: Version, key: str) -> None:
+    """Delete a tag of a version."""
+    with talking(store, f"tag version {version.version} of '{version.model}'"):
+        connect(store).delete_model_version_tag(version.model, version.version, key)
+
+
+def registry_id(store: Store, model: str) -> str:
+    """Return the id of the registry that a registered model stands in; made up when it is first asked for."""
+    with talking(store, f"read '{model}' from the model registry"):
+        client = connect(store)
+        known = client.get_registered_model(model).tags.get(_REGISTRY)
+        if known is None:
+            known = uuid.uuid4().hex
+            client.set_registered_model_tag(model, _REGISTRY, known)
+        return str(known)
 
 
 def set_alias(store: Store, model: str, alias: str, version: str) -> None:

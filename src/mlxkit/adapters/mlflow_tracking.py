@@ -161,6 +161,12 @@ def log_artifacts(store: Store, run_id: str, paths: Sequence[Path]) -> None:
             client.log_artifact(run_id, str(path))
 
 
+def log_text(store: Store, run_id: str, text: str, path: str) -> None:
+    """Write a text among a run's artifacts."""
+    with talking(store, f"write '{path}' to the run '{run_id}'"):
+        connect(store).log_text(run_id, text, path)
+
+
 def set_tags(store: Store, run_id: str, tags: Mapping[str, str]) -> None:
     """Set tags of a run; values beyond 8000 characters are cut."""
     with talking(store, f"tag the run '{run_id}' in MLflow"):

@@ -32,6 +32,8 @@ COMMANDS: Mapping[str, str] = {
     "evaluate": "run_",
     "open": "open",
     "promote": "promote",
+    "rollback": "rollback",
+    "history": "history",
     "drift": "drift",
     "runs": "runs",
     "models": "models",

@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
             str | None, typer.Option(metavar="ID", help="Run whose model; else the workspace's.")
         ] = None,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge, and register nothing.")] = False,
+        reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the record.")] = "",
         yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; mlx asks nothing yet.")] = False,
         env: Env = None,
     ) -> int:
@@ -37,7 +38,9 @@ def register(app: typer.Typer) -> None:
         del yes
         if to is not None and env is not None and to != env:
             raise UsageError("--to and --env name two environments", hint=f"run `mlx promote --to {to}`")
-        promotion = promote_from_workspace(load(session.root), to=to or env, run_id=run, dry_run=dry_run)
+        promotion = promote_from_workspace(
+            load(session.root), to=to or env, run_id=run, dry_run=dry_run, reason=reason
+        )
         document = promotion.to_json() | ({"dry_run": True} if dry_run else {})
         outputs = {"promoted": str(promotion.promoted).lower(), "version": promotion.version or ""}
         refused = Refused(_refusal(promotion), hint="run `mlx runs` for other models")
@@ -45,6 +48,8 @@ def register(app: typer.Typer) -> None:
         session.output.answer(
             document, lambda: _lines(session, promotion, dry_run), error=error, outputs=outputs
         )
+        for hint in promotion.hints:
+            session.output.warn(hint)
         return Exit.OK if error is None else Exit.REFUSED
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,8 @@ from mlxkit.pipeline.trained_run import trained_run
 from mlxkit.project.environments import is_strict
 from mlxkit.registry.contest import Rows, compared, contender, measured, training_overlap
 from mlxkit.registry.gates import Rival, judge
-from mlxkit.registry.promotion import PROMOTION_TAG, Champion, Evaluation, Promotion, Provenance
+from mlxkit.registry.move import Move, move
+from mlxkit.registry.promotion import Champion, Evaluation, Promotion, Provenance
 
 if TYPE_CHECKING:
     from mlxkit.adapters.mlflow_registry import Version
@@ -63,6 +63,7 @@ def promote(
     evaluation: Evaluation,
     run_id: str | None = None,
     dry_run: bool = False,
+    reason: str = "",
 ) -> Promotion:
     """Judge the model of a run (default: the workspace's), and give it to an environment if all gates pass.
 
@@ -85,7 +86,7 @@ def promote(
     gates = _judged(case, evaluation)
     if dry_run or not all(gate.passed for gate in gates):
         return case.outcome(None, gates)
-    return case.outcome(_crowned(case, gates, provenance), gates)
+    return _crowned(case, gates, provenance, reason)
 
 
 def find_run_to_promote(
@@ -212,40 +213,36 @@ def _rival(case: _Case, challenger: Contender, rows: Rows | None) -> Rival | Non
     return Rival(f"version {before.version}", training_overlap(directory, rows), compare)
 
 
-def _crowned(case: _Case, gates: tuple[GateVerdict, ...], provenance: Provenance) -> Version:
+def _crowned(case: _Case, gates: tuple[GateVerdict, ...], provenance: Provenance, reason: str) -> Promotion:
     """Register the model and move the alias last, so that a failure on the way leaves no half promotion."""
-    name, environment = case.project.name, case.environment.name
-    version = mlflow_registry.register(case.store, name, run_id=case.run.id, model_id=case.model_id)
-    now = mlflow_registry.champion(case.store, name, environment)
-    if (now and now.version) != (case.before and case.before.version):
-        raise Refused(
-            f"the champion of '{environment}' changed while this model was judged",
-            hint=f"run `mlx promote --to {environment}`",
-        )
-    mlflow_registry.set_version_tags(case.store, version, _tags(case, gates, provenance))
-    mlflow_registry.set_alias(case.store, name, environment, version.version)
-    return version
+    version = mlflow_registry.register(
+        case.store,
+        case.project.name,
+        run_id=case.run.id,
+        model_id=case.model_id,
+        tags=_tags(case, gates, provenance),
+    )
+    verdicts = tuple(asdict(gate) for gate in gates)
+    wanted = Move(
+        case.environment,
+        "promoted",
+        version,
+        case.before,
+        case.run,
+        provenance.by,
+        reason=reason,
+        gates=verdicts,
+    )
+    moved = move(case.project, case.store, wanted)
+    return replace(case.outcome(version, gates), record=moved.record, hints=tuple(moved.notes))
 
 
 def _tags(case: _Case, gates: tuple[GateVerdict, ...], provenance: Provenance) -> dict[str, str]:
-    """Return the record of a promotion: tags of the latest one, and a tag that is never replaced."""
-    environment = case.environment.name
-    beaten = case.before.version if case.before else None
-    verdicts = [asdict(gate) for gate in gates]
-    record = {
-        "by": provenance.by,
-        "commit": case.run.commit,
-        "environment": environment,
-        "run_id": case.run.id,
-        "champion": beaten,
-        "gates": verdicts,
-    }
-    milliseconds = int(datetime.now(UTC).timestamp() * 1000)
+    """Return what is quickly seen of a version in MLflow's own pages; the records say it for good."""
     return {
         "mlx.promoted_by": provenance.by,
         "mlx.commit": case.run.commit or "",
-        "mlx.environment": environment,
-        "mlx.gates": json.dumps(verdicts),
-        "mlx.champion_beaten": beaten or "",
-        f"{PROMOTION_TAG}{environment}.{milliseconds}": json.dumps(record),
+        "mlx.environment": case.environment.name,
+        "mlx.gates": json.dumps([asdict(gate) for gate in gates]),
+        "mlx.champion_beaten": case.before.version if case.before else "",
     }

@@ -12,9 +12,7 @@ if TYPE_CHECKING:
 
     from mlxkit.registry.contest import OwnMetric
     from mlxkit.registry.gates import GateVerdict
-
-PROMOTION_TAG = "mlx.promotion."
-"""Start of the tags that record promotions: then the environment, a dot, and the time in ms."""
+    from mlxkit.registry.records import PromotionRecord
 
 
 @dataclass(frozen=True)
@@ -63,6 +61,8 @@ class Promotion:
     Attributes:
         version: of the model in the registry; None when it is not registered.
         note: a sentence for people, where there is more to say than the gates do.
+        record: what was written down of it; None where nothing changed.
+        hints: what people should still do.
     """
 
     promoted: bool
@@ -73,6 +73,8 @@ class Promotion:
     champion: Champion | None
     gates: tuple[GateVerdict, ...] = ()
     note: str = ""
+    record: PromotionRecord | None = None
+    hints: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -81,5 +83,8 @@ class Promotion:
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of `mlx promote --json`."""
-        document = {key: value for key, value in asdict(self).items() if key != "note"}
-        return {**document, "gates": list(document["gates"])}
+        document = {
+            key: value for key, value in asdict(self).items() if key not in ("note", "hints", "record")
+        }
+        number = None if self.record is None else self.record.number
+        return {**document, "gates": list(document["gates"]), "record": number, "hints": list(self.hints)}

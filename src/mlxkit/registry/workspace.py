@@ -15,17 +15,26 @@ from mlxkit.pipeline.record_job import MODEL_HASH
 from mlxkit.project.environments import choose, lookup, tracking_uri
 from mlxkit.project.flow import producers
 from mlxkit.project.metrics import METRICS
+from mlxkit.registry.history import history
 from mlxkit.registry.promote import find_run_to_promote, promote
 from mlxkit.registry.promotion import Evaluation, Promotion, Provenance
+from mlxkit.registry.rollback import roll_back
 
 if TYPE_CHECKING:
     from mlxkit.adapters.mlflow_runs import Run
     from mlxkit.adapters.mlflow_store import Store
     from mlxkit.project.models import Environment, Project
+    from mlxkit.registry.history import Entry
+    from mlxkit.registry.rollback import Rollback
 
 
 def promote_from_workspace(
-    project: Project, *, to: str | None = None, run_id: str | None = None, dry_run: bool = False
+    project: Project,
+    *,
+    to: str | None = None,
+    run_id: str | None = None,
+    dry_run: bool = False,
+    reason: str = "",
 ) -> Promotion:
     """Promote a run's model (default: the workspace's) to an environment (default: the current one).
 
@@ -42,7 +51,35 @@ def promote_from_workspace(
         evaluation=evaluation_of(project),
         run_id=run.id,
         dry_run=dry_run,
+        reason=reason,
     )
+
+
+def roll_back_in_workspace(
+    project: Project, *, environment: str | None = None, to: str | None = None, reason: str = ""
+) -> Rollback:
+    """Give an environment the version that it had before.
+
+    Raises what `registry.rollback.roll_back` raises.
+    """
+    chosen = environment_of(project, environment)
+    rows = None if project.evaluation_rows_path is None else evaluation_of(project).rows
+    return roll_back(project, store_of(project, chosen), chosen, by=actor(), rows=rows, to=to, reason=reason)
+
+
+def histories(project: Project, environment: str | None = None) -> dict[str, tuple[Entry, ...]]:
+    """Return the history of each environment, or of one."""
+    chosen = (
+        project.environments.values()
+        if environment is None
+        else [lookup(project, environment, source="--env")]
+    )
+    return {each.name: history(project, store_of(project, each), each.name) for each in chosen}
+
+
+def actor() -> str:
+    """Return who does what is recorded: on GitHub who started the job, else the user of this machine."""
+    return os.environ.get("GITHUB_ACTOR") or user_name()
 
 
 def environment_of(project: Project, name: str | None, *, option: str = "--env") -> Environment:
@@ -64,7 +101,7 @@ def _provenance(project: Project, run: Run) -> Provenance:
         dirty=run.dirty,
         locked=bool(run.tags.get(MODEL_HASH)) and run.tags[MODEL_HASH] in committed,
         commit=git.state(project.root).commit,
-        by=os.environ.get("GITHUB_ACTOR") or user_name(),
+        by=actor(),
     )
 
 

@@ -1,0 +1,138 @@
+"""Which model an environment had, since when, and by whom; what was changed without mlx is seen, too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from mlxkit.adapters import mlflow_registry
+from mlxkit.registry.git_records import git_records
+from mlxkit.registry.records import PromotionRecord, records_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from mlxkit.adapters.mlflow_store import Store
+    from mlxkit.project.models import Project
+
+What = Literal["promoted", "rolled back", "moved by hand", "not finished"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One change of an environment's alias, or what is known of one.
+
+    Attributes:
+        what: `moved by hand` was not done by mlx: nobody knows by whom, and of the time only that it was
+            between the records around it. `not finished` was killed before the alias moved.
+        version: that the alias named from then on; None where it named none.
+        since: None where that is not known.
+        record: None for what was not done by mlx.
+        doubled: whether somebody else made a change of that number at the same time.
+    """
+
+    environment: str
+    what: What
+    version: str | None
+    before: str | None
+    since: datetime | None = None
+    record: PromotionRecord | None = None
+    doubled: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        record = self.record
+        return {
+            "environment": self.environment,
+            "what": self.what,
+            "version": self.version,
+            "before": self.before,
+            "since": None if self.since is None else self.since.isoformat(timespec="seconds"),
+            "doubled": self.doubled,
+            "record": None if record is None else record.to_json(),
+        }
+
+
+@dataclass(frozen=True)
+class Then:
+    """What an environment had at a moment.
+
+    Attributes:
+        version: None where it had none.
+        entry: the change that brought it; None where there was none until then.
+        perhaps: another version that it may have had already, because somebody moved the alias without mlx.
+    """
+
+    environment: str
+    version: str | None
+    entry: Entry | None
+    perhaps: str | None = None
+
+
+def history(project: Project, store: Store, environment: str) -> tuple[Entry, ...]:
+    """Return the changes of an environment's alias, the oldest first."""
+    versions = mlflow_registry.versions(store, project.name)
+    recorded = [record for record in records_in(versions) if record.environment == environment]
+    records = _with_git(recorded, git_records(project, environment))
+    now = next((version.version for version in versions if environment in version.aliases), None)
+    return tuple(_entries(environment, records, now))
+
+
+def at(entries: Sequence[Entry], environment: str, moment: datetime) -> Then:
+    """Return what an environment had at a moment, of its changes, the oldest first."""
+    known: Entry | None = None
+    for entry in entries:
+        if entry.what == "not finished":
+            continue
+        if entry.since is None:
+            # It happened at some time between the records around it.
+            following = _next_time(entries, entry)
+            if following is None or following > moment:
+                before = known.version if known is not None else None
+                return Then(environment, before, known, perhaps=entry.version)
+            known = entry
+        elif entry.since <= moment:
+            known = entry
+        else:
+            break
+    return Then(environment, None if known is None else known.version, known)
+
+
+def _next_time(entries: Sequence[Entry], entry: Entry) -> datetime | None:
+    later = entries[list(entries).index(entry) + 1 :]
+    return next((other.since for other in later if other.since is not None), None)
+
+
+def _with_git(recorded: list[PromotionRecord], tagged: list[PromotionRecord]) -> list[PromotionRecord]:
+    """Add the records that only git has, of a version that is deleted or of a registry that is lost.
+
+    Those of another registry that lives are another history.
+    """
+    known = {record.id for record in recorded}
+    registries = {record.registry for record in recorded}
+    lost = [
+        record
+        for record in tagged
+        if record.id not in known and (not registries or record.registry in registries)
+    ]
+    return sorted([*recorded, *lost], key=lambda record: (record.at, record.number))
+
+
+def _entries(environment: str, records: list[PromotionRecord], now: str | None) -> Iterator[Entry]:
+    numbers = [record.number for record in records]
+    # Of two changes at the same time nobody knows which one was the later.
+    current: list[str | None] = [None]
+    for place, record in enumerate(records):
+        doubled = numbers.count(record.number) > 1
+        # A kill between the move and its mark leaves the alias where the record says.
+        then = records[place + 1].before if place + 1 < len(records) else now
+        finished = record.done is not False or then == record.version != record.before
+        if finished and not doubled and record.before not in current:
+            yield Entry(environment, "moved by hand", record.before, current[-1])
+        what = record.action if finished else "not finished"
+        yield Entry(environment, what, record.version, record.before, record.at, record, doubled)
+        if finished:
+            current = [*current, record.version] if doubled else [record.version]
+    if now not in current:
+        yield Entry(environment, "moved by hand", now, current[-1])

@@ -1,0 +1,133 @@
+"""What is written down of each change of an alias: who, when, from what to what, why, and on what evidence.
+
+A record stands in three places: in a tag of the model version, in an artifact of the run that trained it, and
+in an annotated git tag `mlx/ENV/NNNN`. The first is read; the others outlive a registry that is lost, or that
+somebody cleans up.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from mlxkit.adapters import mlflow_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from mlxkit.adapters.mlflow_registry import Version
+    from mlxkit.adapters.mlflow_store import Store
+
+Action = Literal["promoted", "rolled back"]
+
+PROMOTION_TAG = "mlx.promotion."
+"""Start of the tags that hold records: then the environment, a dot, and the record's number."""
+_DONE = ".done"
+_MOST = 5000
+"""Characters that a tag of MLflow holds."""
+
+
+@dataclass(frozen=True)
+class PromotionRecord:
+    """One change of an alias.
+
+    Attributes:
+        id: no other record has it.
+        number: counts the changes of one environment, from 1.
+        version: that the alias names from then on; `before` is the one that it named until then.
+        commit: of the code that trained the model.
+        data: path -> hash of what the run read, as DVC counts it.
+        gates: verdicts, as in `mlx promote --json`.
+        reason: in the words of who did it.
+        registry: names the registry that it happened in, so that records of two are told apart.
+        approved_by: who else agreed.
+        done: whether the alias was moved in the end; None where only git tells of it.
+    """
+
+    id: str
+    number: int
+    environment: str
+    action: Action
+    model: str
+    version: str
+    before: str | None
+    by: str
+    at: datetime
+    run_id: str | None = None
+    commit: str | None = None
+    dirty: bool = False
+    data: Mapping[str, str] = field(default_factory=dict)
+    gates: tuple[Mapping[str, Any], ...] = ()
+    reason: str = ""
+    registry: str = ""
+    approved_by: tuple[str, ...] = ()
+    done: bool | None = None
+
+    @property
+    def key(self) -> str:
+        """Name of its tag in MLflow."""
+        return f"{PROMOTION_TAG}{self.environment}.{self.number:04}"
+
+    @property
+    def artifact(self) -> str:
+        """Path of its artifact in the run."""
+        return f"promotions/{self.environment}-{self.number:04}.json"
+
+    def subject(self) -> str:
+        """Return it as a line for people."""
+        after = f", after version {self.before}" if self.before else ", the first one"
+        return f"{self.model}@{self.environment} is version {self.version}{after}; {self.action} by {self.by}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values, without `done`."""
+        document = {**asdict(self), "at": self.at.isoformat(timespec="milliseconds")}
+        del document["done"]
+        return {**document, "gates": list(self.gates), "approved_by": list(self.approved_by)}
+
+
+def record_of(text: str, *, done: bool | None = None) -> PromotionRecord | None:
+    """Read a record; None where the text is none."""
+    try:
+        values = json.loads(text)
+        known = {name.name: values[name.name] for name in fields(PromotionRecord) if name.name in values}
+        known["at"] = datetime.fromisoformat(known["at"]).astimezone(UTC)
+        known["gates"], known["approved_by"] = tuple(known["gates"]), tuple(known["approved_by"])
+        return PromotionRecord(**{**known, "done": done})
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def tags_of(record: PromotionRecord) -> dict[str, str]:
+    """Return the tag that holds a record; one that is too long says of its gates only which passed."""
+    document = record.to_json()
+    text = json.dumps(document)
+    if len(text) > _MOST:
+        short = [{"gate": gate.get("gate"), "passed": gate.get("passed")} for gate in record.gates]
+        text = json.dumps({**document, "gates": short})
+    if len(text) > _MOST:
+        text = json.dumps({**document, "gates": [], "data": {}, "reason": record.reason[:500]})
+    return {record.key: text}
+
+
+def done_tag(record: PromotionRecord, at: datetime) -> dict[str, str]:
+    """Return the tag that says that the alias was moved."""
+    return {f"{record.key}{_DONE}": at.isoformat(timespec="milliseconds")}
+
+
+def records_of(store: Store, model: str) -> tuple[PromotionRecord, ...]:
+    """Return all records that the registry holds of a model, the oldest first."""
+    return records_in(mlflow_registry.versions(store, model))
+
+
+def records_in(versions: Iterable[Version]) -> tuple[PromotionRecord, ...]:
+    """Return the records that stand in the tags of versions, the oldest first."""
+    found = []
+    for version in versions:
+        for key, text in version.tags.items():
+            if key.startswith(PROMOTION_TAG) and not key.endswith(_DONE):
+                record = record_of(text, done=f"{key}{_DONE}" in version.tags)
+                if record is not None:
+                    found.append(record)
+    return tuple(sorted(found, key=lambda record: (record.at, record.number)))
