@@ -11,7 +11,8 @@ import pandas as pd
 
 from mlxkit.adapters import mlflow_logged_model, mlflow_registry, mlflow_tracking
 from mlxkit.registry.promote import promote
-from mlxkit.registry.promotion import Evaluation, Promotion, Provenance
+from mlxkit.registry.promotion import Evaluation, Promotion
+from mlxkit.registry.provenance import Provenance
 
 if TYPE_CHECKING:
     from pathlib import Path

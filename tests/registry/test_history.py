@@ -20,7 +20,7 @@ from mlxkit.errors import Refused, UsageError
 from mlxkit.registry import move
 from mlxkit.registry.git_records import git_records
 from mlxkit.registry.history import Entry, at, history
-from mlxkit.registry.records import PromotionRecord, records_of, tags_of
+from mlxkit.registry.records import PromotionRecord, records_of, tag_text
 from mlxkit.registry.rollback import Rollback, roll_back
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def test_a_project_among_others_has_its_name_in_its_tags(versioned: Bench) -> No
 def test_a_record_longer_than_a_tag_of_mlflow_keeps_its_verdicts() -> None:
     gates = tuple({"gate": f"g{number}", "passed": True, "reason": "x" * 200} for number in range(40))
     record = PromotionRecord("i", 1, "dev", "promoted", "churn", "2", "1", "ann", table_time(), gates=gates)
-    (text,) = tags_of(record).values()
+    text = tag_text(record)
     assert len(text) <= 5000
     assert json.loads(text)["gates"][39] == {"gate": "g39", "passed": True}
 
@@ -396,7 +396,7 @@ def test_two_records_of_one_number_are_both_shown(versioned: Bench) -> None:
     assert version is not None
     rival = replace(second, id="rival", version="1", by="bob")
     done = {f"{rival.key}.done": "2026"}
-    mlflow_registry.set_version_tags(versioned.store, version, {**tags_of(rival), **done})
+    mlflow_registry.set_version_tags(versioned.store, version, {rival.key: tag_text(rival), **done})
     entries: tuple[Entry, ...] = history(versioned.project, versioned.store, "dev")
     assert [entry.doubled for entry in entries] == [False, True, True]
 

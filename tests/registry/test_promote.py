@@ -14,13 +14,14 @@ from registry_bench import CLEAN, Bench, table
 from mlxkit.adapters import mlflow_registry
 from mlxkit.errors import ConfigError, Refused, UsageError
 from mlxkit.project.models import Gate
-from mlxkit.registry.promotion import Evaluation, Provenance
+from mlxkit.registry.promotion import Evaluation
 from mlxkit.registry.records import records_in
 from mlxkit.registry.versions import find_version
 
 if TYPE_CHECKING:
     from mlxkit.evaluation.predictions import Predictions
     from mlxkit.project.models import Direction
+    from mlxkit.registry.provenance import Provenance
 
 
 def test_the_first_model_is_promoted(bench: Bench) -> None:
@@ -31,6 +32,7 @@ def test_the_first_model_is_promoted(bench: Bench) -> None:
     gates = document.pop("gates")
     assert document.pop("record") == 1
     assert document.pop("hints") == []
+    assert document.pop("pending") is False
     assert document == {
         "promoted": True,
         "model": bench.project.name,

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, chdir, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.adapters import dvc_answers
+from mlxkit.adapters import dvc_answers, dvc_remotes
 from mlxkit.adapters.dvc_errors import translated
 from mlxkit.adapters.dvc_files import StageFiles, backdate, drop_half_written
 from mlxkit.adapters.dvc_locks import Locks
@@ -34,14 +34,16 @@ class Dvc:
         root: Path,
         waiting: Callable[[str], None] = lambda text: None,
         warned: Callable[[str], None] = lambda text: None,
+        *,
+        remote: str | None = None,
     ) -> None:
         """Open the repository.
 
         `waiting` is told when another DVC command or a remote has to be waited for, `warned` when a remote
-        does not have what it is asked for.
+        does not have what it is asked for. `remote` is asked instead of DVC's default one.
 
         Raises:
-            ToolError: the folder is no DVC repository, or DVC cannot read its files.
+            ToolError: the folder is no DVC repository, it has no such remote, or DVC cannot read its files.
         """
         from dvc.exceptions import NotDvcRepoError
         from dvc.repo import Repo
@@ -62,6 +64,8 @@ class Dvc:
                     context=[str(error)],
                     hint="run `git init`, or for a life without git `dvc config core.no_scm true`",
                 ) from error
+        if remote is not None:
+            dvc_remotes.choose(self._repo, remote)
         self._locks = Locks(self._repo, root, waiting)
         self._files = StageFiles(self._repo, root)
         self._restorer = Restorer(self._repo, waiting, warned)
@@ -70,6 +74,11 @@ class Dvc:
         """Release all claims and DVC's file handles."""
         self.release_claims()
         self._repo.close()
+
+    def not_on_remote(self) -> list[str] | None:
+        """Return the data that the remote lacks, by path; None where there is no remote."""
+        with self._changing(), translated():
+            return dvc_remotes.missing(self._repo)
 
     @property
     def remote(self) -> str | None:

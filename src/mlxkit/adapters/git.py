@@ -166,6 +166,13 @@ def _diff(root: Path, *arguments: str) -> bytes:
     return done.stdout
 
 
+def is_pushed(root: Path, commit: str) -> bool:
+    """Whether a commit is on a branch of a remote, as far as it is known here; True without a remote."""
+    if not (_git(root, "remote") or "").strip() or os.environ.get("GITHUB_SHA") == commit:
+        return True
+    return bool((_git(root, "branch", "--remotes", "--contains", commit) or "").strip())
+
+
 def committed_text(root: Path, path: str) -> str | None:
     """Return a file's content in HEAD, or None when HEAD does not have it."""
     return _git(root, "show", f"HEAD:./{path}")

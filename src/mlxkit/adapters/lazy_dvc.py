@@ -19,8 +19,10 @@ class LazyDvc:
         root: Path,
         waiting: Callable[[str], None] = lambda text: None,
         warned: Callable[[str], None] = lambda text: None,
+        *,
+        remote: str | None = None,
     ) -> None:
-        self._root, self._waiting, self._warned = root, waiting, warned
+        self._root, self._waiting, self._warned, self._remote = root, waiting, warned, remote
         self._opened: Dvc | None = None
 
     def __call__(self) -> Dvc:
@@ -32,7 +34,7 @@ class LazyDvc:
         if self._opened is None:
             from mlxkit.adapters.dvc import Dvc
 
-            self._opened = Dvc(self._root, self._waiting, self._warned)
+            self._opened = Dvc(self._root, self._waiting, self._warned, remote=self._remote)
         return self._opened
 
     def release_claims(self) -> None:

@@ -104,17 +104,19 @@ def _lines(session: Session, found: Mapping[str, Sequence[Entry]]) -> list[str]:
 
 
 def _last(entries: Sequence[Entry]) -> Entry | None:
-    return next((entry for entry in reversed(entries) if entry.what != "not finished"), None)
+    return next((entry for entry in reversed(entries) if entry.is_change), None)
 
 
 def _row(session: Session, entry: Entry, *, current: bool) -> list[str]:
     record, style = entry.record, session.output.style
     version = entry.version or "none"
-    what = style(entry.what, "yellow") if entry.what in ("moved by hand", "not finished") else entry.what
+    unusual = entry.what == "moved by hand" or not entry.is_change
+    what = style(entry.what, "yellow") if unusual else entry.what
     if record is not None and record.reason:
         what += f": {record.reason}"
     if record is not None and record.approved_by:
-        what += f", approved by {' and '.join(record.approved_by)}"
+        agreed = "by" if entry.what == "rejected" else "approved by"
+        what += f", {agreed} {' and '.join(record.approved_by)}"
     if entry.doubled:
         what += style(" (two at the same time)", "yellow")
     return [

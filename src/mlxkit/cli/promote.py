@@ -10,6 +10,7 @@ from mlxkit.cli.options import Env, Session, command
 from mlxkit.errors import Exit, Refused, UsageError
 
 if TYPE_CHECKING:
+    from mlxkit.project.models import Project
     from mlxkit.registry.promotion import Promotion
 
 
@@ -23,6 +24,10 @@ def register(app: typer.Typer) -> None:
         run: Annotated[
             str | None, typer.Option(metavar="ID", help="Run whose model; else the workspace's.")
         ] = None,
+        approve: Annotated[
+            bool, typer.Option("--approve", help="Agree to what somebody else asked for.")
+        ] = False,
+        reject: Annotated[bool, typer.Option("--reject", help="Say no to it.")] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge, and register nothing.")] = False,
         reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the record.")] = "",
         yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; mlx asks nothing yet.")] = False,
@@ -30,27 +35,46 @@ def register(app: typer.Typer) -> None:
     ) -> int:
         """Register the model and move the alias, if all gates pass.
 
-        Exits with 3 when a gate refuses. Example: mlx promote --to staging
+        Where mlx.yaml names approvers for the environment, it then waits for one of them, who runs the same
+        command with --approve or --reject. Exits with 3 when a gate refuses, and while it waits.
+
+        Example: mlx promote --to staging
         """
         from mlxkit.project.load import load
-        from mlxkit.registry.workspace import promote_from_workspace
+        from mlxkit.registry.workspace import decide_in_workspace, promote_from_workspace
 
         del yes
         if to is not None and env is not None and to != env:
             raise UsageError("--to and --env name two environments", hint=f"run `mlx promote --to {to}`")
-        promotion = promote_from_workspace(
-            load(session.root), to=to or env, run_id=run, dry_run=dry_run, reason=reason
+        if approve + reject + dry_run > 1:
+            raise UsageError("--approve, --reject and --dry-run exclude each other")
+        project = load(session.root)
+        if approve or reject:
+            promotion = decide_in_workspace(project, to=to or env, approve=approve, run_id=run, reason=reason)
+        else:
+            promotion = promote_from_workspace(
+                project, to=to or env, run_id=run, dry_run=dry_run, reason=reason
+            )
+        return _answer(session, project, promotion, dry_run=dry_run)
+
+
+def _answer(session: Session, project: Project, promotion: Promotion, *, dry_run: bool) -> int:
+    document = promotion.to_json() | ({"dry_run": True} if dry_run else {})
+    outputs = {"promoted": str(promotion.promoted).lower(), "version": promotion.version or ""}
+    error = None
+    if not promotion.passed:
+        error = Refused(_refusal(promotion), hint="run `mlx runs` for other models")
+    elif promotion.pending is not None:
+        name = promotion.environment
+        approvers = " or ".join(project.environments[name].approvers)
+        error = Refused(
+            f"version {promotion.version} waits until {approvers} agrees",
+            hint=f"let them run `mlx promote --to {name} --approve`, or `--reject`",
         )
-        document = promotion.to_json() | ({"dry_run": True} if dry_run else {})
-        outputs = {"promoted": str(promotion.promoted).lower(), "version": promotion.version or ""}
-        refused = Refused(_refusal(promotion), hint="run `mlx runs` for other models")
-        error = None if promotion.passed else refused
-        session.output.answer(
-            document, lambda: _lines(session, promotion, dry_run), error=error, outputs=outputs
-        )
-        for hint in promotion.hints:
-            session.output.warn(hint)
-        return Exit.OK if error is None else Exit.REFUSED
+    session.output.answer(document, lambda: _lines(session, promotion, dry_run), error=error, outputs=outputs)
+    for hint in promotion.hints:
+        session.output.warn(hint)
+    return Exit.OK if error is None else Exit.REFUSED
 
 
 def _refusal(promotion: Promotion) -> str:
@@ -72,6 +96,8 @@ def _lines(session: Session, promotion: Promotion, dry_run: bool) -> list[str]:
         return [*lines, f"not promoted: {_refusal(promotion)}; {name} stays as it is"]
     if dry_run:
         return [*lines, f"would be promoted to {name}"]
+    if promotion.pending is not None:
+        return [*lines, f"not promoted yet: {name} stays as it is"]
     before = f", after version {promotion.champion.version}" if promotion.champion else ", the first one"
     return [
         *lines,

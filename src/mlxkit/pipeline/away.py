@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mlxkit.pipeline.record import Recorder
     from mlxkit.pipeline.run_result import Options
     from mlxkit.pipeline.staleness import StageState, Staleness
-    from mlxkit.project.models import Project, Stage
+    from mlxkit.project.models import Environment, Project, Stage
     from mlxkit.targets.base import Job, Outcome, Running, Target
     from mlxkit.targets.remote_job import RemoteJob
 
@@ -43,9 +43,16 @@ class Away:
     """What a run does with the stages that it sends to other machines."""
 
     def __init__(
-        self, project: Project, options: Options, staleness: Staleness, recorder: Recorder, events: Events
+        self,
+        project: Project,
+        environment: Environment,
+        options: Options,
+        staleness: Staleness,
+        recorder: Recorder,
+        events: Events,
     ) -> None:
-        self._project, self._options, self._events = project, options, events
+        self._project, self._environment = project, environment
+        self._options, self._events = options, events
         self._staleness, self._recorder = staleness, recorder
         self._jobs = Jobs(project)
         self._begun: dict[str, Begun] = {}
@@ -68,7 +75,7 @@ class Away:
     def begin(self, stage: Stage, state: StageState) -> Begun:
         """Note what a stage begins with, and where it runs; a machine may be doing just that already."""
         hashes = self._staleness.dependency_hashes(stage.name)
-        target = target_of(self._project, stage, self._options.on, self._options.stages)
+        target = target_of(self._project, self._environment, stage, self._options)
         known = None
         if self._options.job is not None:
             known = self._jobs.find(self._options.job)
@@ -191,17 +198,19 @@ def _system_metrics(lines: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, f
             yield f"{name}_memory_usage_megabytes", card["memory"] / 1e6, at, step
 
 
-def target_of(project: Project, stage: Stage, on: str | None, named: tuple[str, ...]) -> str | None:
+def target_of(project: Project, environment: Environment, stage: Stage, options: Options) -> str | None:
     """Return the name of the target that a stage runs on, None for this machine.
 
-    `on`, else the variable MLX_TARGET, is for the stages `named`, or for the training where none is.
+    `--on`, else the variable MLX_TARGET, is for the stages that are named, or for the training where none is;
+    then comes what the stage says, and for the training what the environment says.
 
     Raises:
         UsageError: mlx.yaml has no such target.
     """
-    chosen = on or os.environ.get(VARIABLE) or None
-    meant = stage.name in named if named else stage.kind == "train"
-    wanted = chosen if chosen is not None and meant else stage.on
+    chosen = options.on or os.environ.get(VARIABLE) or None
+    trains = stage.kind == "train"
+    meant = stage.name in options.stages if options.stages else trains
+    wanted = chosen if chosen is not None and meant else stage.on or (environment.target if trains else None)
     if wanted in (None, LOCAL):
         return None
     check_target(project, wanted)

@@ -68,17 +68,20 @@ class Execution:
         self._leaves = leaves
         self._project, self._options, self._events = project, options, events
         self._here, self._recording = target, recording
+        self._git = git.state(project.root, ignore=project.metric_files)
+        self._environment = choose(project, options.environment, branch=self._git.branch).environment
         self._dvc = LazyDvc(
-            project.root, lambda text: events(Waiting(text)), lambda text: events(Warned(text))
+            project.root,
+            lambda text: events(Waiting(text)),
+            lambda text: events(Warned(text)),
+            remote=self._environment.remote,
         )
         self._staleness = Staleness(project, self._dvc)
         dvc_yaml.write(project, dvc_yaml.render(self._staleness.definitions))
         self._plan = Plan(project, options, self._staleness, self._dvc, events)
         self._settlement = Settlement(project, self._staleness, self._dvc, told=options.verbose)
-        self._git = git.state(project.root, ignore=project.metric_files)
-        self._environment = choose(project, options.environment, branch=self._git.branch).environment
         self._recorder = Recorder(project, self._environment, self._git, recording)
-        self._away = Away(project, options, self._staleness, self._recorder, events)
+        self._away = Away(project, self._environment, options, self._staleness, self._recorder, events)
         self._target = Several(target, self._away.target)
         self._reporting = Reporting(project, target, self._recorder, events)
         self._results = StageResults(events)

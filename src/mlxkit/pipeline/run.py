@@ -92,7 +92,7 @@ def _would_be(state: StageState, *, forced: bool) -> StageResult:
 def _refuse(project: Project, options: Options) -> None:
     """Refuse, before anything is written, an unknown stage, environment or target, and an output in git."""
     selected = select(project.stages, options.stages)
-    choose(project, options.environment)
+    environment = choose(project, options.environment, branch=git.branch(project.root)).environment
     for name in selected:
-        target_of(project, project.stages[name], options.on, options.stages)
+        target_of(project, environment, project.stages[name], options)
     dvc_yaml.refuse_outputs_in_git(project, selected)

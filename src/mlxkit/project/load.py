@@ -231,7 +231,17 @@ def _gate(value: Value) -> Gate:
 
 
 def _environment(name: str, value: Value) -> Environment:
-    return Environment(name, **{key: item.text for key, item in _entries(value).items()})
+    data = _entries(value)
+    return Environment(
+        name,
+        tracking=_text(data, "tracking"),
+        requires=_text(data, "requires"),
+        branch=_text(data, "branch"),
+        remote=_text(data, "remote"),
+        target=_text(data, "target"),
+        approvers=_texts(data.get("approvers")),
+        pushed="pushed" not in data,
+    )
 
 
 def _target(name: str, value: Value) -> RemoteTarget:

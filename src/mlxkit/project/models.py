@@ -124,12 +124,20 @@ class Environment:
         tracking: MLflow tracking URI; None means the store in the project's root.
         requires: environment whose current version alone may come here.
         branch: git branch that means this environment in CI.
+        remote: DVC remote of its data; None means DVC's default.
+        target: that the training runs on; None means what the stage says.
+        approvers: one of them must agree to a promotion; `anyone` is whoever else.
+        pushed: whether commit and data must be on their remotes, where there are any.
     """
 
     name: str
     tracking: str | None = None
     requires: str | None = None
     branch: str | None = None
+    remote: str | None = None
+    target: str | None = None
+    approvers: tuple[str, ...] = ()
+    pushed: bool = True
 
 
 @dataclass(frozen=True)

@@ -251,6 +251,10 @@ def _check_environments(project: Project, data: Mapping[str, Value], problems: P
         if required is not None and required not in project.environments:
             close = did_you_mean(required, list(project.environments))
             problems.add(value.data["requires"], f"there is no environment '{required}'{close}")
+        target = environment.target
+        if target is not None and target not in (*project.targets, "local"):
+            close = did_you_mean(target, list(project.targets))
+            problems.add(value.data["target"], f"there is no target '{target}'{close}")
     graph = {name: {e.requires} if e.requires else set() for name, e in project.environments.items()}
     try:
         TopologicalSorter(graph).prepare()

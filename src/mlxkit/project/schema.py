@@ -146,6 +146,18 @@ ENVIRONMENT = Shape(
         "tracking": Key(Text(), "MLflow tracking URI. Default: the store in the project's root."),
         "requires": Key(Text(), "Environment whose current model alone may come here."),
         "branch": Key(Text(), "Git branch that means this environment in CI."),
+        "remote": Key(Text(), "DVC remote of its data. Default: that of DVC."),
+        "target": Key(Text(), "Target that the training runs on. Default: what the stage's `on` says."),
+        "approvers": Key(
+            ListOf(Text()),
+            "Who may agree to a promotion, as their names are recorded; `anyone` is everybody but who asks. "
+            "Default: nobody needs to.",
+        ),
+        "pushed": Key(
+            Flag(False),
+            "With `false`, it takes models whose commit or data are on no remote. Default: all but the first "
+            "environment refuse them.",
+        ),
     },
 )
 

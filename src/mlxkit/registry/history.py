@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlxkit.adapters import mlflow_registry
+from mlxkit.registry.approval import rejected_in, requests_in
 from mlxkit.registry.git_records import git_records
 from mlxkit.registry.records import PromotionRecord, records_in
 
@@ -13,10 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from mlxkit.adapters.mlflow_registry import Version
     from mlxkit.adapters.mlflow_store import Store
     from mlxkit.project.models import Project
 
-What = Literal["promoted", "rolled back", "moved by hand", "not finished"]
+What = Literal["promoted", "rolled back", "moved by hand", "not finished", "waits for approval", "rejected"]
+_NO_CHANGE = ("not finished", "waits for approval", "rejected")
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,11 @@ class Entry:
     since: datetime | None = None
     record: PromotionRecord | None = None
     doubled: bool = False
+
+    @property
+    def is_change(self) -> bool:
+        """Whether the alias moved."""
+        return self.what not in _NO_CHANGE
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -76,14 +84,14 @@ def history(project: Project, store: Store, environment: str) -> tuple[Entry, ..
     recorded = [record for record in records_in(versions) if record.environment == environment]
     records = _with_git(recorded, git_records(project, environment))
     now = next((version.version for version in versions if environment in version.aliases), None)
-    return tuple(_entries(environment, records, now))
+    return (*_entries(environment, records, now), *_asked(environment, versions))
 
 
 def at(entries: Sequence[Entry], environment: str, moment: datetime) -> Then:
     """Return what an environment had at a moment, of its changes, the oldest first."""
     known: Entry | None = None
     for entry in entries:
-        if entry.what == "not finished":
+        if not entry.is_change:
             continue
         if entry.since is None:
             # It happened at some time between the records around it.
@@ -117,6 +125,16 @@ def _with_git(recorded: list[PromotionRecord], tagged: list[PromotionRecord]) ->
         if record.id not in known and (not registries or record.registry in registries)
     ]
     return sorted([*recorded, *lost], key=lambda record: (record.at, record.number))
+
+
+def _asked(environment: str, versions: Sequence[Version]) -> Iterator[Entry]:
+    """Tell what somebody wanted, and did not get, or not yet; the oldest first."""
+    asked: list[tuple[What, PromotionRecord]] = [
+        *(("rejected", record) for record in rejected_in(versions, environment)),
+        *(("waits for approval", record) for _, record in requests_in(versions, environment)),
+    ]
+    for what, record in sorted(asked, key=lambda pair: pair[1].at):
+        yield Entry(environment, what, record.version, record.before, record.at, record)
 
 
 def _entries(environment: str, records: list[PromotionRecord], now: str | None) -> Iterator[Entry]:

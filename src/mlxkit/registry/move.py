@@ -18,7 +18,7 @@ from mlxkit.adapters import git, git_tags, mlflow_registry, mlflow_runs, mlflow_
 from mlxkit.errors import LockTimeout, Refused
 from mlxkit.project.environments import is_strict
 from mlxkit.registry.git_records import git_records, tag_prefix
-from mlxkit.registry.records import PromotionRecord, done_tag, records_in, tags_of
+from mlxkit.registry.records import PromotionRecord, done_tag, records_in, tag_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -173,7 +173,7 @@ def _written(project: Project, store: Store, wanted: Move, record: PromotionReco
     """Write a record to the registry and to git; where git knows its number already, under another one."""
     root = project.root
     while True:
-        mlflow_registry.set_version_tags(store, wanted.version, tags_of(record))
+        mlflow_registry.set_version_tags(store, wanted.version, {record.key: tag_text(record)})
         outcome, remote = _tag(project, wanted, record)
         if outcome.state != "taken":
             break

@@ -3,55 +3,27 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from mlxkit.adapters import mlflow_registry, mlflow_runs
-from mlxkit.errors import Refused, UsageError
-from mlxkit.pipeline.record_job import run_of_model
-from mlxkit.pipeline.trained_run import trained_run
-from mlxkit.project.environments import is_strict
+from mlxkit.registry import approval
+from mlxkit.registry.candidate import find_run_to_promote, model_of
+from mlxkit.registry.case import Case, check_required
 from mlxkit.registry.contest import Rows, compared, contender, measured, training_overlap
 from mlxkit.registry.gates import Rival, judge
 from mlxkit.registry.move import Move, move
-from mlxkit.registry.promotion import Champion, Evaluation, Promotion, Provenance
+from mlxkit.registry.provenance import check_provenance
 
 if TYPE_CHECKING:
-    from mlxkit.adapters.mlflow_registry import Version
-    from mlxkit.adapters.mlflow_runs import Run
     from mlxkit.adapters.mlflow_store import Store
     from mlxkit.evaluation.comparison import Comparison
     from mlxkit.project.models import Direction, Environment, Gate, Project
     from mlxkit.registry.contest import Contender
     from mlxkit.registry.gates import GateVerdict
-
-
-@dataclass(frozen=True)
-class _Case:
-    """One model before one environment; `before` is the environment's champion until now."""
-
-    project: Project
-    environment: Environment
-    store: Store
-    run: Run
-    model_id: str
-    before: Version | None
-
-    def outcome(
-        self, version: Version | None, gates: tuple[GateVerdict, ...] = (), note: str = ""
-    ) -> Promotion:
-        before = self.before
-        return Promotion(
-            promoted=version is not None,
-            model=self.project.name,
-            version=None if version is None else version.version,
-            environment=self.environment.name,
-            run_id=self.run.id,
-            champion=None if before is None else Champion(before.version, before.run_id),
-            gates=gates,
-            note=note,
-        )
+    from mlxkit.registry.promotion import Evaluation, Promotion
+    from mlxkit.registry.provenance import Provenance
 
 
 def promote(
@@ -64,10 +36,12 @@ def promote(
     run_id: str | None = None,
     dry_run: bool = False,
     reason: str = "",
+    approves: bool = False,
 ) -> Promotion:
     """Judge the model of a run (default: the workspace's), and give it to an environment if all gates pass.
 
-    A gate that says no is a result. Nothing is registered unless all pass.
+    A gate that says no is a result. Nothing is registered unless all pass. Where the environment has
+    approvers, the promotion waits for one of them; `approves` says that a GitHub environment let it pass.
 
     Raises:
         UsageError: the store does not know the run.
@@ -75,115 +49,27 @@ def promote(
         ConfigError: a gate cannot be judged.
     """
     run = find_run_to_promote(project, environment, store, run_id)
-    model_id = _model_of(store, run)
+    model_id = model_of(store, run)
     before = mlflow_registry.champion(store, project.name, environment.name)
-    case = _Case(project, environment, store, run, model_id, before)
-    _check_provenance(case, provenance)
+    case = Case(project, environment, store, run, model_id, before)
+    check_provenance(project, environment, provenance)
     if before is not None and before.model_id == model_id:
         note = f"version {before.version} is the champion of '{environment.name}' already"
         return case.outcome(before, note=note)
-    _check_required(case)
+    check_required(case)
     gates = _judged(case, evaluation)
     if dry_run or not all(gate.passed for gate in gates):
         return case.outcome(None, gates)
-    return _crowned(case, gates, provenance, reason)
+    wanted = _wanted(case, gates, provenance, reason)
+    if not environment.approvers:
+        return _crowned(case, wanted, gates)
+    if approves and approval.on_github():
+        return _crowned(case, replace(wanted, approved_by=(approval.approver(provenance.by),)), gates)
+    request = approval.ask(store, wanted)
+    return replace(case.outcome(None, gates), version=wanted.version.version, pending=request)
 
 
-def find_run_to_promote(
-    project: Project, environment: Environment, store: Store, run_id: str | None = None
-) -> Run:
-    """Return the run of that id or name, else the one that trained the workspace's model.
-
-    Raises:
-        UsageError: the store does not know the run.
-        Refused: there is nothing to promote, or the run did not finish.
-    """
-    if run_id is not None:
-        run = mlflow_runs.find_run(store, project.name, run_id)
-    else:
-        run = _workspace_run(project, environment, store)
-    if run.status != "FINISHED":
-        raise Refused(
-            f"the run '{run.name}' did not finish, so its model is not promoted",
-            context=[f"run: {run.id}", f"status: {run.status}"],
-            hint="run `mlx run`",
-        )
-    return run
-
-
-def _workspace_run(project: Project, environment: Environment, store: Store) -> Run:
-    record = project.run_record_path
-    if record is None:
-        raise Refused(
-            "there is nothing to promote", context=["mlx.yaml has no train stage"], hint="run `mlx check`"
-        )
-    run_id = trained_run(project)
-    if run_id is None:
-        raise Refused(
-            "there is nothing to promote", context=[f"'{record}' names no run"], hint="run `mlx run`"
-        )
-    run = run_of_model(store, project.name, run_id)
-    if run is None:
-        raise UsageError(
-            f"the store of '{environment.name}' does not know the run of this model",
-            context=[f"run: {run_id}", f"store: {store}"],
-            hint=f"run `mlx run --env {environment.name}`",
-        )
-    return run
-
-
-def _model_of(store: Store, run: Run) -> str:
-    model_id = mlflow_runs.logged_model(store, run.id)
-    if model_id is None:
-        raise Refused(
-            f"the run '{run.name}' has no model",
-            context=[f"run: {run.id}"],
-            hint="run `mlx run --force train`",
-        )
-    return model_id
-
-
-def _check_provenance(case: _Case, provenance: Provenance) -> None:
-    if not is_strict(case.project, case.environment):
-        return
-    name = case.environment.name
-    if provenance.dirty:
-        raise Refused(
-            f"'{name}' takes no model from uncommitted work",
-            context=["the model's run was made with changes that are in no commit"],
-            hint="run `git commit -a && mlx run --force`",
-        )
-    if provenance.commit is None:
-        raise Refused(
-            f"'{name}' takes only models that a commit holds",
-            context=["this project has no commit"],
-            hint="run `git init && git add --all && git commit -m 'Start'`, then `mlx run --force`",
-        )
-    if not provenance.locked:
-        commit = provenance.commit[:12]
-        raise Refused(
-            f"'{name}' takes only models that the commit holds",
-            context=[f"the dvc.lock of {commit} does not name this model"],
-            hint="run `git add dvc.lock && git commit -m 'Train the model'`",
-        )
-
-
-def _check_required(case: _Case) -> None:
-    required = case.environment.requires
-    if required is None:
-        return
-    there = mlflow_registry.champion(case.store, case.project.name, required)
-    if there is not None and there.model_id == case.model_id:
-        return
-    now = f"version {there.version}, which is another model" if there else "no version yet"
-    raise Refused(
-        f"'{case.environment.name}' takes only the model that '{required}' has now",
-        context=[f"'{required}' has {now}"],
-        hint=f"run `mlx promote --to {required}`",
-    )
-
-
-def _judged(case: _Case, evaluation: Evaluation) -> tuple[GateVerdict, ...]:
+def _judged(case: Case, evaluation: Evaluation) -> tuple[GateVerdict, ...]:
     project = case.project
     rows = None if evaluation.rows is None else Rows(evaluation.rows(), evaluation.own_metrics)
     directory = mlflow_registry.download_model(case.store, case.model_id)
@@ -196,7 +82,7 @@ def _judged(case: _Case, evaluation: Evaluation) -> tuple[GateVerdict, ...]:
     )
 
 
-def _rival(case: _Case, challenger: Contender, rows: Rows | None) -> Rival | None:
+def _rival(case: Case, challenger: Contender, rows: Rows | None) -> Rival | None:
     before, project, store = case.before, case.project, case.store
     if before is None or not any(gate.beats for gate in project.gates):
         return None
@@ -213,17 +99,21 @@ def _rival(case: _Case, challenger: Contender, rows: Rows | None) -> Rival | Non
     return Rival(f"version {before.version}", training_overlap(directory, rows), compare)
 
 
-def _crowned(case: _Case, gates: tuple[GateVerdict, ...], provenance: Provenance, reason: str) -> Promotion:
-    """Register the model and move the alias last, so that a failure on the way leaves no half promotion."""
-    version = mlflow_registry.register(
-        case.store,
-        case.project.name,
-        run_id=case.run.id,
-        model_id=case.model_id,
-        tags=_tags(case, gates, provenance),
-    )
+def _wanted(case: Case, gates: tuple[GateVerdict, ...], provenance: Provenance, reason: str) -> Move:
+    """Register the model, and return the move that is wanted."""
     verdicts = tuple(asdict(gate) for gate in gates)
-    wanted = Move(
+    tags = {
+        # What is quickly seen of a version in MLflow's own pages; the records say it for good.
+        "mlx.promoted_by": provenance.by,
+        "mlx.commit": case.run.commit or "",
+        "mlx.environment": case.environment.name,
+        "mlx.gates": json.dumps(verdicts),
+        "mlx.champion_beaten": case.before.version if case.before else "",
+    }
+    version = mlflow_registry.register(
+        case.store, case.project.name, run_id=case.run.id, model_id=case.model_id, tags=tags
+    )
+    return Move(
         case.environment,
         "promoted",
         version,
@@ -233,16 +123,8 @@ def _crowned(case: _Case, gates: tuple[GateVerdict, ...], provenance: Provenance
         reason=reason,
         gates=verdicts,
     )
+
+
+def _crowned(case: Case, wanted: Move, gates: tuple[GateVerdict, ...]) -> Promotion:
     moved = move(case.project, case.store, wanted)
-    return replace(case.outcome(version, gates), record=moved.record, hints=tuple(moved.notes))
-
-
-def _tags(case: _Case, gates: tuple[GateVerdict, ...], provenance: Provenance) -> dict[str, str]:
-    """Return what is quickly seen of a version in MLflow's own pages; the records say it for good."""
-    return {
-        "mlx.promoted_by": provenance.by,
-        "mlx.commit": case.run.commit or "",
-        "mlx.environment": case.environment.name,
-        "mlx.gates": json.dumps([asdict(gate) for gate in gates]),
-        "mlx.champion_beaten": case.before.version if case.before else "",
-    }
+    return replace(case.outcome(wanted.version, gates), record=moved.record, hints=tuple(moved.notes))

@@ -16,23 +16,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Provenance:
-    """What git knows of the model that is to be promoted.
-
-    Attributes:
-        dirty: whether its run was made from uncommitted work.
-        locked: whether the `dvc.lock` of HEAD holds the model's hash.
-        commit: HEAD.
-        by: who promotes.
-    """
-
-    dirty: bool
-    locked: bool
-    commit: str | None
-    by: str
-
-
-@dataclass(frozen=True)
 class Evaluation:
     """How models are scored.
 
@@ -63,6 +46,7 @@ class Promotion:
         note: a sentence for people, where there is more to say than the gates do.
         record: what was written down of it; None where nothing changed.
         hints: what people should still do.
+        pending: what waits for somebody's approval.
     """
 
     promoted: bool
@@ -75,6 +59,7 @@ class Promotion:
     note: str = ""
     record: PromotionRecord | None = None
     hints: tuple[str, ...] = ()
+    pending: PromotionRecord | None = None
 
     @property
     def passed(self) -> bool:
@@ -83,8 +68,12 @@ class Promotion:
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of `mlx promote --json`."""
-        document = {
-            key: value for key, value in asdict(self).items() if key not in ("note", "hints", "record")
+        own = ("note", "hints", "record", "pending")
+        document = {key: value for key, value in asdict(self).items() if key not in own}
+        return {
+            **document,
+            "gates": list(document["gates"]),
+            "record": None if self.record is None else self.record.number,
+            "pending": self.pending is not None,
+            "hints": list(self.hints),
         }
-        number = None if self.record is None else self.record.number
-        return {**document, "gates": list(document["gates"]), "record": number, "hints": list(self.hints)}

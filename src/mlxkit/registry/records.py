@@ -99,8 +99,8 @@ def record_of(text: str, *, done: bool | None = None) -> PromotionRecord | None:
         return None
 
 
-def tags_of(record: PromotionRecord) -> dict[str, str]:
-    """Return the tag that holds a record; one that is too long says of its gates only which passed."""
+def tag_text(record: PromotionRecord) -> str:
+    """Return a record as a tag of MLflow holds it; one that is too long says of its gates which passed."""
     document = record.to_json()
     text = json.dumps(document)
     if len(text) > _MOST:
@@ -108,7 +108,7 @@ def tags_of(record: PromotionRecord) -> dict[str, str]:
         text = json.dumps({**document, "gates": short})
     if len(text) > _MOST:
         text = json.dumps({**document, "gates": [], "data": {}, "reason": record.reason[:500]})
-    return {record.key: text}
+    return text
 
 
 def done_tag(record: PromotionRecord, at: datetime) -> dict[str, str]:

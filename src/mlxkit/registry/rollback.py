@@ -113,13 +113,13 @@ def _wanted(
         version = find_version(store, project.name, to)
         if now is not None and version.version == now.version:
             return f"version {now.version} is the champion of '{name}' already"
-        if not any(entry.version == version.version for entry in entries if entry.what != "not finished"):
+        if not any(entry.version == version.version for entry in entries if entry.is_change):
             raise UsageError(
                 f"'{name}' never had version {version.version}",
                 hint=f"run `mlx promote --to {name} --run {version.run_id}`, which asks the gates",
             )
         return version
-    last = next((entry for entry in reversed(entries) if entry.what != "not finished"), None)
+    last = next((entry for entry in reversed(entries) if entry.is_change), None)
     if last is None:
         raise Refused(f"'{name}' has had no model yet", hint=f"run `mlx promote --to {name}`")
     if last.what == "rolled back":

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import functools
-import os
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters import git, mlflow_store
-from mlxkit.adapters.mlflow_tracking import user_name
 from mlxkit.errors import Refused
-from mlxkit.pipeline.lockfile import LOCK_FILE, parse_lock, tracked_data
+from mlxkit.pipeline.lockfile import tracked_data
 from mlxkit.pipeline.own_metrics import own_metric
-from mlxkit.pipeline.record_job import MODEL_HASH
 from mlxkit.project.environments import choose, lookup, tracking_uri
 from mlxkit.project.flow import producers
 from mlxkit.project.metrics import METRICS
+from mlxkit.registry.approval import on_github
+from mlxkit.registry.candidate import find_run_to_promote
+from mlxkit.registry.decision import decide
 from mlxkit.registry.history import history
-from mlxkit.registry.promote import find_run_to_promote, promote
-from mlxkit.registry.promotion import Evaluation, Promotion, Provenance
+from mlxkit.registry.promote import promote
+from mlxkit.registry.promotion import Evaluation, Promotion
+from mlxkit.registry.provenance import actor, provenance_of
 from mlxkit.registry.rollback import roll_back
 
 if TYPE_CHECKING:
-    from mlxkit.adapters.mlflow_runs import Run
     from mlxkit.adapters.mlflow_store import Store
     from mlxkit.project.models import Environment, Project
     from mlxkit.registry.history import Entry
@@ -35,6 +35,7 @@ def promote_from_workspace(
     run_id: str | None = None,
     dry_run: bool = False,
     reason: str = "",
+    approves: bool = False,
 ) -> Promotion:
     """Promote a run's model (default: the workspace's) to an environment (default: the current one).
 
@@ -47,11 +48,33 @@ def promote_from_workspace(
         project,
         environment=environment,
         store=store,
-        provenance=_provenance(project, run),
+        provenance=provenance_of(project, environment, run),
         evaluation=evaluation_of(project),
         run_id=run.id,
         dry_run=dry_run,
         reason=reason,
+        approves=approves,
+    )
+
+
+def decide_in_workspace(
+    project: Project, *, to: str | None, approve: bool, run_id: str | None = None, reason: str = ""
+) -> Promotion:
+    """Approve or reject what waits for an environment; on GitHub, promote there and then if nothing does.
+
+    Raises:
+        Refused: nothing waits; else what `registry.decision.decide` raises.
+    """
+    environment = environment_of(project, to, option="--to")
+    store = store_of(project, environment)
+    done = decide(project, environment, store, by=actor(), approve=approve, run_id=run_id, reason=reason)
+    if done is not None:
+        return done
+    if approve and on_github():
+        return promote_from_workspace(project, to=to, run_id=run_id, reason=reason, approves=True)
+    raise Refused(
+        f"nothing waits for approval in '{environment.name}'",
+        hint=f"run `mlx promote --to {environment.name}`",
     )
 
 
@@ -77,11 +100,6 @@ def histories(project: Project, environment: str | None = None) -> dict[str, tup
     return {each.name: history(project, store_of(project, each), each.name) for each in chosen}
 
 
-def actor() -> str:
-    """Return who does what is recorded: on GitHub who started the job, else the user of this machine."""
-    return os.environ.get("GITHUB_ACTOR") or user_name()
-
-
 def environment_of(project: Project, name: str | None, *, option: str = "--env") -> Environment:
     """Return the environment of that name, else the current one."""
     if name is not None:
@@ -92,17 +110,6 @@ def environment_of(project: Project, name: str | None, *, option: str = "--env")
 def store_of(project: Project, environment: Environment) -> Store:
     """Return the MLflow store of an environment."""
     return mlflow_store.resolve(project.root, tracking_uri(project, environment))
-
-
-def _provenance(project: Project, run: Run) -> Provenance:
-    text = git.committed_text(project.root, LOCK_FILE)
-    committed = {digest for locked in parse_lock(text or "").values() for digest in locked.outs.values()}
-    return Provenance(
-        dirty=run.dirty,
-        locked=bool(run.tags.get(MODEL_HASH)) and run.tags[MODEL_HASH] in committed,
-        commit=git.state(project.root).commit,
-        by=actor(),
-    )
 
 
 def evaluation_of(project: Project) -> Evaluation:

@@ -1,0 +1,65 @@
+"""One model before one environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlxkit.adapters import mlflow_registry
+from mlxkit.errors import Refused
+from mlxkit.registry.promotion import Champion, Promotion
+
+if TYPE_CHECKING:
+    from mlxkit.adapters.mlflow_registry import Version
+    from mlxkit.adapters.mlflow_runs import Run
+    from mlxkit.adapters.mlflow_store import Store
+    from mlxkit.project.models import Environment, Project
+    from mlxkit.registry.gates import GateVerdict
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model before one environment; `before` is the environment's champion until now."""
+
+    project: Project
+    environment: Environment
+    store: Store
+    run: Run
+    model_id: str
+    before: Version | None
+
+    def outcome(
+        self, version: Version | None, gates: tuple[GateVerdict, ...] = (), note: str = ""
+    ) -> Promotion:
+        """Return what came of it; `version` is that of this model, where the environment has it now."""
+        before = self.before
+        return Promotion(
+            promoted=version is not None,
+            model=self.project.name,
+            version=None if version is None else version.version,
+            environment=self.environment.name,
+            run_id=self.run.id,
+            champion=None if before is None else Champion(before.version, before.run_id),
+            gates=gates,
+            note=note,
+        )
+
+
+def check_required(case: Case) -> None:
+    """Refuse a model that the environment before has not.
+
+    Raises:
+        Refused: that has another one, or none.
+    """
+    required = case.environment.requires
+    if required is None:
+        return
+    there = mlflow_registry.champion(case.store, case.project.name, required)
+    if there is not None and there.model_id == case.model_id:
+        return
+    now = f"version {there.version}, which is another model" if there else "no version yet"
+    raise Refused(
+        f"'{case.environment.name}' takes only the model that '{required}' has now",
+        context=[f"'{required}' has {now}"],
+        hint=f"run `mlx promote --to {required}`",
+    )
