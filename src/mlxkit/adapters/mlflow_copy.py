@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.adapters import mlflow_runs, mlflow_store
+from mlxkit.adapters import mlflow_registry, mlflow_runs, mlflow_store
 from mlxkit.adapters.mlflow_logged_model import log_model
 from mlxkit.adapters.mlflow_moved import ARTIFACTS
 from mlxkit.adapters.mlflow_store import Store, connect, talking
@@ -51,7 +50,7 @@ def sync(source: Store, target: Store, experiment: str, environments: Collection
             if run.info.status == "RUNNING" or run.data.tags.get(ENVIRONMENT) not in environments:
                 continue
             known = _carried_before(theirs, run, experiment_id)
-            carried.append(known or _carry(ours, run, target, experiment_id))
+            carried.append(known or _carry(source, run, target, experiment_id))
             ours.delete_run(run.info.run_id)
         left = len(_runs(ours))
     if not left:
@@ -64,12 +63,24 @@ def _runs(client: MlflowClient) -> list[Any]:
     return list(client.search_runs(experiments, order_by=["attributes.start_time ASC"]))
 
 
-def _carry(ours: MlflowClient, run: Any, target: Store, experiment_id: str) -> str:
+def carry(source: Store, target: Store, experiment: str, run_id: str) -> str:
+    """Carry one ended run, with its model, to another store, and return its id there; the source keeps it.
+
+    What was carried before is not carried again.
+    """
+    with talking(target, f"carry the run '{run_id}' from {source}"):
+        theirs = connect(target)
+        experiment_id = mlflow_store.experiment_id(theirs, target, experiment)
+        run = connect(source).get_run(run_id)
+        return _carried_before(theirs, run, experiment_id) or _carry(source, run, target, experiment_id)
+
+
+def _carry(source: Store, run: Any, target: Store, experiment_id: str) -> str:
     """Carry one run; it completes the run that it names, where the target has that one."""
-    theirs = connect(target)
+    ours, theirs = connect(source), connect(target)
     run_id = _begin(theirs, run, target, experiment_id)
     _log(theirs, run_id, params=run.data.params, tags=_own_tags(run))
-    _log_history(ours, run, theirs, run_id, of_model=_carry_models(ours, run, target, run_id))
+    _log_history(ours, run, theirs, run_id, of_model=_carry_models(source, run, target, run_id))
     if run.inputs.dataset_inputs:
         theirs.log_inputs(run_id, datasets=run.inputs.dataset_inputs)
     _log_artifacts(ours, run, theirs, run_id)
@@ -172,11 +183,12 @@ def _own_tags(run: Any) -> dict[str, str]:
     return {key: value for key, value in run.data.tags.items() if key not in (COMPLETES, "mlflow.runName")}
 
 
-def _carry_models(ours: MlflowClient, run: Any, target: Store, run_id: str) -> dict[tuple[Any, ...], str]:
+def _carry_models(source: Store, run: Any, target: Store, run_id: str) -> dict[tuple[Any, ...], str]:
     """Carry the models of a run; returns for each metric of a model the model's new id."""
     of_model: dict[tuple[Any, ...], str] = {}
-    for model in mlflow_runs.ready_models(ours, run):
-        model_id = log_model(target, run_id, Path(model.artifact_location), name=model.name)
+    for model in mlflow_runs.ready_models(connect(source), run):
+        folder = mlflow_registry.download_model(source, model.model_id)
+        model_id = log_model(target, run_id, folder, name=model.name)
         of_model |= {_identity(entry): model_id for entry in model.metrics or ()}
     return of_model
 

@@ -24,7 +24,8 @@ def register(app: typer.Typer) -> None:
         """
         from mlxkit.adapters import mlflow_registry
         from mlxkit.project.load import load
-        from mlxkit.registry.workspace import environment_of, store_of
+        from mlxkit.registry.stores import store_of
+        from mlxkit.registry.workspace import environment_of
 
         project = load(session.root)
         store = store_of(project, environment_of(project, env))

@@ -40,7 +40,8 @@ def register(app: typer.Typer) -> None:
         """
         from mlxkit.adapters import mlflow_copy, mlflow_runs, mlflow_store
         from mlxkit.project.load import load
-        from mlxkit.registry.workspace import environment_of, store_of
+        from mlxkit.registry.stores import store_of
+        from mlxkit.registry.workspace import environment_of
 
         project = load(session.root)
         environment = environment_of(project, env)

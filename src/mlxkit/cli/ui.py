@@ -26,7 +26,8 @@ def register(app: typer.Typer) -> None:
         """
         from mlxkit.adapters.mlflow_ui import address_of, serve
         from mlxkit.project.load import load
-        from mlxkit.registry.workspace import environment_of, store_of
+        from mlxkit.registry.stores import store_of
+        from mlxkit.registry.workspace import environment_of
 
         project = load(session.root)
         store = store_of(project, environment_of(project, env))

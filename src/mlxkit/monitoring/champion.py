@@ -18,7 +18,8 @@ from mlxkit.pipeline.compared_values import compared_values
 from mlxkit.pipeline.execute import prints_aside
 from mlxkit.pipeline.formats import first_line, load_table
 from mlxkit.pipeline.model_stages import training_rows_path
-from mlxkit.registry.workspace import environment_of, store_of
+from mlxkit.registry.stores import store_of
+from mlxkit.registry.workspace import environment_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,6 +8,7 @@ from mlxkit.adapters import mlflow_runs
 from mlxkit.errors import Refused, UsageError
 from mlxkit.pipeline.record_job import run_of_model
 from mlxkit.pipeline.trained_run import trained_run
+from mlxkit.registry.stores import bring
 
 if TYPE_CHECKING:
     from mlxkit.adapters.mlflow_runs import Run
@@ -20,12 +21,15 @@ def find_run_to_promote(
 ) -> Run:
     """Return the run of that id or name, else the one that trained the workspace's model.
 
+    Where the environment before keeps its runs elsewhere, and this one does not know the run, it is carried
+    from there.
+
     Raises:
         UsageError: the store does not know the run.
         Refused: there is nothing to promote, or the run did not finish.
     """
     if run_id is not None:
-        run = mlflow_runs.find_run(store, project.name, run_id)
+        run = _named_run(project, environment, store, run_id)
     else:
         run = _workspace_run(project, environment, store)
     if run.status != "FINISHED":
@@ -35,6 +39,17 @@ def find_run_to_promote(
             hint="run `mlx run`",
         )
     return run
+
+
+def _named_run(project: Project, environment: Environment, store: Store, run_id: str) -> Run:
+    """Return a run by id or name; one that only the environment before knows is carried from there."""
+    try:
+        return mlflow_runs.find_run(store, project.name, run_id)
+    except UsageError:
+        run = bring(project, environment, run_id)
+        if run is None:
+            raise
+        return run
 
 
 def _workspace_run(project: Project, environment: Environment, store: Store) -> Run:
@@ -48,7 +63,7 @@ def _workspace_run(project: Project, environment: Environment, store: Store) -> 
         raise Refused(
             "there is nothing to promote", context=[f"'{record}' names no run"], hint="run `mlx run`"
         )
-    run = run_of_model(store, project.name, run_id)
+    run = run_of_model(store, project.name, run_id) or bring(project, environment, run_id)
     if run is None:
         raise UsageError(
             f"the store of '{environment.name}' does not know the run of this model",

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlxkit.adapters import mlflow_registry
-from mlxkit.errors import Refused
 from mlxkit.registry.promotion import Champion, Promotion
 
 if TYPE_CHECKING:
@@ -43,23 +41,3 @@ class Case:
             gates=gates,
             note=note,
         )
-
-
-def check_required(case: Case) -> None:
-    """Refuse a model that the environment before has not.
-
-    Raises:
-        Refused: that has another one, or none.
-    """
-    required = case.environment.requires
-    if required is None:
-        return
-    there = mlflow_registry.champion(case.store, case.project.name, required)
-    if there is not None and there.model_id == case.model_id:
-        return
-    now = f"version {there.version}, which is another model" if there else "no version yet"
-    raise Refused(
-        f"'{case.environment.name}' takes only the model that '{required}' has now",
-        context=[f"'{required}' has {now}"],
-        hint=f"run `mlx promote --to {required}`",
-    )

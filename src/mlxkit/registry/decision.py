@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from mlxkit.adapters import mlflow_registry, mlflow_runs
 from mlxkit.errors import Refused, UsageError
 from mlxkit.registry import approval
-from mlxkit.registry.case import Case, check_required
+from mlxkit.registry.case import Case
 from mlxkit.registry.move import Move, move
+from mlxkit.registry.stores import check_predecessor
 
 if TYPE_CHECKING:
     from mlxkit.adapters.mlflow_store import Store
@@ -47,7 +48,7 @@ def decide(
         note = f"version {version.version} was rejected; '{environment.name}' stays as it is"
         return case.outcome(None, note=note)
     approval.check_approver(environment, request, by)
-    check_required(case)
+    check_predecessor(project, environment, run, version.model_id)
     if (before and before.version) != request.before:
         raise Refused(
             f"the champion of '{environment.name}' changed since version {version.version} was judged",

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from mlxkit.adapters import mlflow_registry, mlflow_runs
 from mlxkit.registry import approval
 from mlxkit.registry.candidate import find_run_to_promote, model_of
-from mlxkit.registry.case import Case, check_required
+from mlxkit.registry.case import Case
 from mlxkit.registry.contest import Rows, compared, contender, measured, training_overlap
 from mlxkit.registry.gates import Rival, judge
 from mlxkit.registry.move import Move, move
 from mlxkit.registry.provenance import check_provenance
+from mlxkit.registry.stores import check_predecessor
 
 if TYPE_CHECKING:
     from mlxkit.adapters.mlflow_store import Store
@@ -56,7 +57,7 @@ def promote(
     if before is not None and before.model_id == model_id:
         note = f"version {before.version} is the champion of '{environment.name}' already"
         return case.outcome(before, note=note)
-    check_required(case)
+    check_predecessor(project, environment, run, model_id)
     gates = _judged(case, evaluation)
     if dry_run or not all(gate.passed for gate in gates):
         return case.outcome(None, gates)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.adapters import git, mlflow_store
+from mlxkit.adapters import git
 from mlxkit.errors import Refused
 from mlxkit.pipeline.lockfile import tracked_data
 from mlxkit.pipeline.own_metrics import own_metric
-from mlxkit.project.environments import choose, lookup, tracking_uri
+from mlxkit.project.environments import choose, lookup
 from mlxkit.project.flow import producers
 from mlxkit.project.metrics import METRICS
 from mlxkit.registry.approval import on_github
@@ -20,9 +20,9 @@ from mlxkit.registry.promote import promote
 from mlxkit.registry.promotion import Evaluation, Promotion
 from mlxkit.registry.provenance import actor, provenance_of
 from mlxkit.registry.rollback import roll_back
+from mlxkit.registry.stores import store_of
 
 if TYPE_CHECKING:
-    from mlxkit.adapters.mlflow_store import Store
     from mlxkit.project.models import Environment, Project
     from mlxkit.registry.history import Entry
     from mlxkit.registry.rollback import Rollback
@@ -105,11 +105,6 @@ def environment_of(project: Project, name: str | None, *, option: str = "--env")
     if name is not None:
         return lookup(project, name, source=option)
     return choose(project, None, branch=git.branch(project.root)).environment
-
-
-def store_of(project: Project, environment: Environment) -> Store:
-    """Return the MLflow store of an environment."""
-    return mlflow_store.resolve(project.root, tracking_uri(project, environment))
 
 
 def evaluation_of(project: Project) -> Evaluation:
