@@ -26,6 +26,7 @@ class Server:
 
     folder: Path
     port: int
+    database: str | None = None
     process: subprocess.Popen[bytes] = field(init=False)
 
     @property
@@ -39,7 +40,7 @@ class Server:
             "--host": "127.0.0.1",
             "--port": str(self.port),
             "--workers": "1",
-            "--backend-store-uri": f"sqlite:///{self.folder}/mlflow.db",
+            "--backend-store-uri": self.database or f"sqlite:///{self.folder}/mlflow.db",
             "--artifacts-destination": str(self.folder / "artifacts"),
         }
         log = self.folder / "server.log"
@@ -75,11 +76,11 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(folder: Path) -> Iterator[Server]:
-    """Serve a new store in a folder at a free port of this machine."""
+def serving(folder: Path, database: str | None = None) -> Iterator[Server]:
+    """Serve a new store in a folder, or a database, at a free port of this machine."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        server = Server(folder, free.getsockname()[1])
+        server = Server(folder, free.getsockname()[1], database)
     try:
         server.start()
         yield server

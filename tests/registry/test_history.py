@@ -177,7 +177,7 @@ def test_a_colleague_who_promotes_in_the_same_moment_is_seen_at_the_git_remote(
     monkeypatch.setattr(move, "records_in", lambda versions: [])
     with pytest.raises(Refused) as raised:
         shared.promote("staging")
-    assert raised.value.message == "bob changed the champion of 'staging' at the same time"
+    assert raised.value.message == "bob changes the champion of 'staging' at the same time"
     assert now(shared, "staging") == "1"
 
 

@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
     @command(app)
     def env(session: Session, env: Env = None) -> None:
-        """Show the environments, and which one is in use and why.
+        """Show the environments, which one is in use and why, and where each of its values comes from.
 
         Example: MLX_ENV=staging mlx env
         """
@@ -29,16 +29,55 @@ def register(app: typer.Typer) -> None:
 
         project = load(session.root)
         chosen = choose(project, env, branch=git.branch(project.root))
-        rows = _rows(project, chosen.environment)
-        headers = ["environment", "in use", "store", "requires", "branch", "takes"]
-        session.output.answer(
-            _document(project, chosen),
+        out, headers = session.output, ["environment", "in use", "store", "requires", "branch", "takes"]
+        settings = _settings(project, chosen.environment)
+        out.answer(
+            {**_document(project, chosen), "settings": settings},
             lambda: [
-                *session.output.table(headers, rows),
+                *out.table(headers, _rows(project, chosen.environment)),
                 "",
                 f"in use: {chosen.environment.name} ({chosen.source})",
+                "",
+                *out.table(
+                    ["setting", "from", "value"],
+                    [[name, each["from"], _shown(each["value"])] for name, each in settings.items()],
+                ),
             ],
         )
+
+
+def _settings(project: Project, environment: Environment) -> dict[str, dict[str, Any]]:
+    """Return each value of an environment, and what says so."""
+    from mlxkit.adapters.mlflow_errors import without_password
+    from mlxkit.adapters.mlflow_store import TRACKING_VARIABLE
+    from mlxkit.project.environments import is_strict
+
+    own, variable = "mlx.yaml", os.environ.get(TRACKING_VARIABLE)
+    strict = is_strict(project, environment)
+    gates = f"{len(project.gates)} of promote"
+    return {
+        "tracking": _setting(environment.tracking, own)
+        or _setting(without_password(variable or ""), TRACKING_VARIABLE)
+        or {"value": "sqlite:///mlflow.db", "from": "default"},
+        "requires": _setting(environment.requires, own) or {"value": None, "from": "default"},
+        "branch": _setting(environment.branch, own) or {"value": None, "from": "default"},
+        "remote": _setting(environment.remote, own) or {"value": "default", "from": "DVC"},
+        "target": _setting(environment.target, own) or {"value": None, "from": "stage"},
+        "approvers": _setting(list(environment.approvers), own) or {"value": [], "from": "default"},
+        "gates": {"value": gates, "from": own},
+        "committed": {"value": strict, "from": "order in mlx.yaml"},
+        "pushed": {"value": strict and environment.pushed, "from": "default" if environment.pushed else own},
+    }
+
+
+def _setting(value: Any, source: str) -> dict[str, Any] | None:
+    return {"value": value, "from": source} if value else None
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "must be" if value else "need not be"
+    return ", ".join(value) if isinstance(value, list) else str(value or "-")
 
 
 def _document(project: Project, chosen: Chosen) -> dict[str, Any]:

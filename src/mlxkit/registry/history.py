@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlxkit.adapters import mlflow_registry
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mlxkit.project.models import Project
 
 What = Literal["promoted", "rolled back", "moved by hand", "not finished", "waits for approval", "rejected"]
+_AT_ONCE = timedelta(minutes=2)
 _NO_CHANGE = ("not finished", "waits for approval", "rejected")
 
 
@@ -137,12 +139,20 @@ def _asked(environment: str, versions: Sequence[Version]) -> Iterator[Entry]:
         yield Entry(environment, what, record.version, record.before, record.at, record)
 
 
+def _at_once(record: PromotionRecord, other: PromotionRecord) -> bool:
+    """Whether two changes knew nothing of each other."""
+    if record.done is False or other.done is False:
+        return False
+    near = abs(record.at - other.at) < _AT_ONCE
+    return record.number == other.number or (near and record.before == other.before)
+
+
 def _entries(environment: str, records: list[PromotionRecord], now: str | None) -> Iterator[Entry]:
-    numbers = [record.number for record in records]
     # Of two changes at the same time nobody knows which one was the later.
     current: list[str | None] = [None]
     for place, record in enumerate(records):
-        doubled = numbers.count(record.number) > 1
+        neighbours = [*records[max(place - 1, 0) : place], *records[place + 1 : place + 2]]
+        doubled = any(_at_once(record, other) for other in neighbours)
         # A kill between the move and its mark leaves the alias where the record says.
         then = records[place + 1].before if place + 1 < len(records) else now
         finished = record.done is not False or then == record.version != record.before

@@ -11,7 +11,7 @@ import time
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters import git, git_tags, mlflow_registry, mlflow_runs, mlflow_tracking
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from mlxkit.registry.records import Action
 
 _PATIENCE_SECONDS, _POLL_SECONDS = 60.0, 0.1
+_AT_ONCE = timedelta(minutes=2)
+"""What was begun so short a time ago may still be going on."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,8 @@ def move(project: Project, store: Store, wanted: Move) -> Moved:
     """
     with _alone(store):
         _check_unchanged(project, store, wanted)
-        known = mlflow_registry.versions(store, project.name)
-        moved = _written(project, store, wanted, _record(project, store, wanted, known))
+        known = records_in(mlflow_registry.versions(store, project.name))
+        moved = _written(project, store, wanted, _record(project, store, wanted, known), known)
         record = moved.record
         if record.run_id is not None:
             text = _text(record)
@@ -95,12 +97,11 @@ def _text(record: PromotionRecord) -> str:
 
 @contextmanager
 def _alone(store: Store) -> Iterator[None]:
-    """Let nobody else on this machine change an alias of a SQLite store; a server has other users anyway."""
-    database = store.database
-    if database is None:
-        yield
-        return
-    path = _lock_of(store, database)
+    """Let nobody else in this project change an alias, nor on this machine where the store is a SQLite file.
+
+    Other users of a server are met at the git remote.
+    """
+    path = _lock_of(store)
     path.parent.mkdir(parents=True, exist_ok=True)
     until = time.monotonic() + _PATIENCE_SECONDS
     with path.open("a") as lock:
@@ -119,8 +120,9 @@ def _alone(store: Store) -> Iterator[None]:
         yield
 
 
-def _lock_of(store: Store, database: Path) -> Path:
-    if database.parent == store.root:
+def _lock_of(store: Store) -> Path:
+    database = store.database
+    if database is None or database.parent == store.root:
         return store.root / ".mlx" / "promote.lock"
     return database.with_name(f".{database.name}.promote.lock")
 
@@ -137,16 +139,20 @@ def _check_unchanged(project: Project, store: Store, wanted: Move) -> None:
         )
 
 
-def _record(project: Project, store: Store, wanted: Move, known: tuple[Version, ...]) -> PromotionRecord:
+def _record(
+    project: Project, store: Store, wanted: Move, known: tuple[PromotionRecord, ...]
+) -> PromotionRecord:
     """Return a new record, or the one of a change like this that was never finished."""
     name, before = wanted.environment.name, wanted.before.version if wanted.before else None
-    ours = [record for record in records_in(known) if record.environment == name]
+    ours = [record for record in known if record.environment == name]
     left = ours[-1] if ours and not ours[-1].done else None
     same = (wanted.version.version, before, wanted.action)
     if left is not None and (left.version, left.before, left.action) == same:
         return replace(left, by=wanted.by, gates=wanted.gates, reason=wanted.reason)
-    tagged = git_records(project, name)
-    numbers = [record.number for record in (*ours, *tagged)]
+    # One that is not finished may be somebody's who is at it right now: that is found out at the git remote.
+    open_ones = {record.id for record in ours if not record.done}
+    tagged = [record for record in git_records(project, name) if record.id not in open_ones]
+    numbers = [record.number for record in (*ours, *tagged) if record.id not in open_ones]
     run = wanted.run
     return PromotionRecord(
         id=uuid.uuid4().hex,
@@ -169,7 +175,13 @@ def _record(project: Project, store: Store, wanted: Move, known: tuple[Version, 
     )
 
 
-def _written(project: Project, store: Store, wanted: Move, record: PromotionRecord) -> Moved:
+def _written(
+    project: Project,
+    store: Store,
+    wanted: Move,
+    record: PromotionRecord,
+    known: tuple[PromotionRecord, ...],
+) -> Moved:
     """Write a record to the registry and to git; where git knows its number already, under another one."""
     root = project.root
     while True:
@@ -181,7 +193,7 @@ def _written(project: Project, store: Store, wanted: Move, record: PromotionReco
         if remote is not None:
             git_tags.delete_tag(root, _tag_name(project, record))
             git_tags.fetch_tags(root, remote, tag_prefix(project, record.environment))
-        record = _renumbered(project, record)
+        record = _renumbered(project, record, known)
     if outcome.state == "ok":
         return Moved(record)
     name = _tag_name(project, record)
@@ -207,7 +219,9 @@ def _tag_name(project: Project, record: PromotionRecord) -> str:
     return f"{tag_prefix(project, record.environment)}/{record.number:04}"
 
 
-def _renumbered(project: Project, record: PromotionRecord) -> PromotionRecord:
+def _renumbered(
+    project: Project, record: PromotionRecord, known: tuple[PromotionRecord, ...]
+) -> PromotionRecord:
     """Return a record with the next number that git does not know.
 
     Raises:
@@ -216,9 +230,12 @@ def _renumbered(project: Project, record: PromotionRecord) -> PromotionRecord:
     others = git_records(project, record.environment)
     rival = next((other for other in others if other.number == record.number), None)
     if rival is not None and rival.registry == record.registry:
-        raise Refused(
-            f"{rival.by} changed the champion of '{record.environment}' at the same time",
-            context=[rival.subject()],
-            hint=f"run `mlx history --env {record.environment}`, then the same command again",
-        )
+        dead = any(other.id == rival.id and not other.done for other in known)
+        if not dead or record.at - rival.at < _AT_ONCE:
+            raise Refused(
+                f"{rival.by} changes the champion of '{record.environment}' at the same time",
+                context=[rival.subject()],
+                hint=f"run `mlx history --env {record.environment}`; where that did not end, "
+                "run the same command again in two minutes",
+            )
     return replace(record, number=max([record.number, *(other.number for other in others)]) + 1)
