@@ -46,7 +46,7 @@ def _named_run(project: Project, environment: Environment, store: Store, run_id:
     try:
         return mlflow_runs.find_run(store, project.name, run_id)
     except UsageError:
-        run = bring(project, environment, run_id)
+        run = bring(project, environment, store, run_id)
         if run is None:
             raise
         return run
@@ -63,7 +63,7 @@ def _workspace_run(project: Project, environment: Environment, store: Store) -> 
         raise Refused(
             "there is nothing to promote", context=[f"'{record}' names no run"], hint="run `mlx run`"
         )
-    run = run_of_model(store, project.name, run_id) or bring(project, environment, run_id)
+    run = run_of_model(store, project.name, run_id) or bring(project, environment, store, run_id)
     if run is None:
         raise UsageError(
             f"the store of '{environment.name}' does not know the run of this model",

@@ -48,7 +48,7 @@ def decide(
         note = f"version {version.version} was rejected; '{environment.name}' stays as it is"
         return case.outcome(None, note=note)
     approval.check_approver(environment, request, by)
-    check_predecessor(project, environment, run, version.model_id)
+    check_predecessor(project, environment, store, run, version.model_id)
     if (before and before.version) != request.before:
         raise Refused(
             f"the champion of '{environment.name}' changed since version {version.version} was judged",

@@ -57,7 +57,7 @@ def promote(
     if before is not None and before.model_id == model_id:
         note = f"version {before.version} is the champion of '{environment.name}' already"
         return case.outcome(before, note=note)
-    check_predecessor(project, environment, run, model_id)
+    check_predecessor(project, environment, store, run, model_id)
     gates = _judged(case, evaluation)
     if dry_run or not all(gate.passed for gate in gates):
         return case.outcome(None, gates)

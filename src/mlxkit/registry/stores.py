@@ -22,15 +22,21 @@ def store_of(project: Project, environment: Environment) -> Store:
     return mlflow_store.resolve(project.root, tracking_uri(project, environment))
 
 
-def predecessor(project: Project, environment: Environment) -> tuple[str, Store, Version | None] | None:
-    """Return the environment that one requires, its store and its champion; None where it requires none."""
+def predecessor(
+    project: Project, environment: Environment, store: Store
+) -> tuple[str, Store, Version | None] | None:
+    """Return the environment that one requires, its store and its champion; None where it requires none.
+
+    `store` is that of the environment itself.
+    """
     if environment.requires is None:
         return None
-    store = store_of(project, project.environments[environment.requires])
-    return environment.requires, store, mlflow_registry.champion(store, project.name, environment.requires)
+    required = project.environments[environment.requires]
+    source = store if required.tracking == environment.tracking else store_of(project, required)
+    return required.name, source, mlflow_registry.champion(source, project.name, required.name)
 
 
-def bring(project: Project, environment: Environment, run_id: str) -> Run | None:
+def bring(project: Project, environment: Environment, store: Store, run_id: str) -> Run | None:
     """Carry a run from the store of the environment before, with its model and all that was recorded of it.
 
     None where that is the same store, or does not know the run.
@@ -38,7 +44,7 @@ def bring(project: Project, environment: Environment, run_id: str) -> Run | None
     Raises:
         Refused: the environment before has another model, so nothing was carried.
     """
-    before, store = predecessor(project, environment), store_of(project, environment)
+    before = predecessor(project, environment, store)
     if before is None or before[1].uri == store.uri:
         return None
     name, source, champion = before
@@ -55,7 +61,9 @@ def bring(project: Project, environment: Environment, run_id: str) -> Run | None
     return mlflow_runs.get_run(store, carried)
 
 
-def check_predecessor(project: Project, environment: Environment, run: Run, model_id: str) -> None:
+def check_predecessor(
+    project: Project, environment: Environment, store: Store, run: Run, model_id: str
+) -> None:
     """Refuse a model that the environment before has not.
 
     In one store that is the same model. Where each has its own store, it is the model that was carried from
@@ -64,12 +72,12 @@ def check_predecessor(project: Project, environment: Environment, run: Run, mode
     Raises:
         Refused: the environment before has another model, or none.
     """
-    before = predecessor(project, environment)
+    before = predecessor(project, environment, store)
     if before is None:
         return
     name, source, champion = before
     if champion is not None:
-        if source.uri == store_of(project, environment).uri:
+        if source.uri == store.uri:
             if champion.model_id == model_id:
                 return
         elif _is_alike(run, mlflow_runs.get_run(source, champion.run_id) if champion.run_id else None):
