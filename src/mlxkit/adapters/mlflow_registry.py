@@ -131,6 +131,12 @@ def delete_version_tag(store: Store, version: Version, key: str) -> None:
         connect(store).delete_model_version_tag(version.model, version.version, key)
 
 
+def delete_version(store: Store, version: Version) -> None:
+    """Delete a version; the model's files stay."""
+    with talking(store, f"delete version {version.version} of '{version.model}'"):
+        connect(store).delete_model_version(version.model, version.version)
+
+
 def registry_id(store: Store, model: str) -> str:
     """Return the id of the registry that a registered model stands in; made up when it is first asked for."""
     with talking(store, f"read '{model}' from the model registry"):

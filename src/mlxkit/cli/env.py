@@ -19,7 +19,9 @@ def register(app: typer.Typer) -> None:
 
     @command(app)
     def env(session: Session, env: Env = None) -> None:
-        """Show the environments, which one is in use and why, and where each of its values comes from.
+        """Show the environments, and which one is in use and why.
+
+        Of that one, each value is shown with where it comes from.
 
         Example: MLX_ENV=staging mlx env
         """
