@@ -21,7 +21,7 @@ from mlxkit.pipeline.diagnosis import Finding
 from mlxkit.project.located import Problems, read_yaml
 from mlxkit.project.schema import ROOT as SHAPE
 from mlxkit.project.validation import validate
-from mlxkit.registry.gates import GateVerdict
+from mlxkit.registry.gates.verdict import GateVerdict
 from mlxkit.registry.promotion import Promotion
 
 if TYPE_CHECKING:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from mlxkit.adapters import git, mlflow_store
 from mlxkit.adapters.mlflow_tracking import user_name
 from mlxkit.errors import Refused
+from mlxkit.pipeline.hashing import Hasher
 from mlxkit.pipeline.lockfile import LOCK_FILE, parse_lock, tracked_data
 from mlxkit.pipeline.own_metrics import own_metric
 from mlxkit.pipeline.record_job import MODEL_HASH
 from mlxkit.project.environments import choose, lookup, tracking_uri
 from mlxkit.project.flow import producers
-from mlxkit.project.metrics import METRICS
+from mlxkit.project.gates import metrics_named
+from mlxkit.project.metrics import metric_names
 from mlxkit.registry.promote import find_run_to_promote, promote
 from mlxkit.registry.promotion import Evaluation, Promotion, Provenance
 
@@ -39,7 +41,7 @@ def promote_from_workspace(
         environment=environment,
         store=store,
         provenance=_provenance(project, run),
-        evaluation=evaluation_of(project),
+        evaluation=evaluation_of(project, environment),
         run_id=run.id,
         dry_run=dry_run,
     )
@@ -68,7 +70,7 @@ def _provenance(project: Project, run: Run) -> Provenance:
     )
 
 
-def evaluation_of(project: Project) -> Evaluation:
+def evaluation_of(project: Project, environment: Environment) -> Evaluation:
     """Return the rows that decide, loaded when they are needed, and the project's own metrics.
 
     Raises:
@@ -82,9 +84,18 @@ def evaluation_of(project: Project) -> Evaluation:
             hint="add `evaluate: {}` below `stages:`",
         )
     load = functools.cache(functools.partial(_rows, project, path))
-    own = {gate.metric for gate in project.gates if gate.metric not in METRICS}
+    usual = metric_names(project.task)
+    own = [
+        name
+        for name in metrics_named(project.gates_of(environment))
+        if name not in usual and not name.startswith("baseline.")
+    ]
     metrics = {name: own_metric(project, name, load) for name in own}
-    return Evaluation(load, metrics)
+    return Evaluation(load, metrics, functools.partial(_digest, project, path))
+
+
+def _digest(project: Project, path: str) -> str:
+    return Hasher(project.root, project.state_dir / "memo.json").hash(path) or ""
 
 
 def _rows(project: Project, path: str) -> Any:
