@@ -16,7 +16,7 @@ from mlxkit.adapters.mlflow_registry import Version
 from mlxkit.adapters.mlflow_runs import Run
 from mlxkit.cli.app import build
 from mlxkit.errors import MlxError
-from mlxkit.monitoring.drift import ColumnDrift, DriftReport, SchemaProblem
+from mlxkit.evaluation.drift import ColumnDrift, DriftReport, SchemaProblem
 from mlxkit.pipeline.diagnosis import Finding
 from mlxkit.project.located import Problems, read_yaml
 from mlxkit.project.schema import ROOT as SHAPE
