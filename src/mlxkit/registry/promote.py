@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mlxkit.adapters import mlflow_registry, mlflow_runs
 from mlxkit.errors import Refused, UsageError
+from mlxkit.pipeline.execute import prints_aside
 from mlxkit.pipeline.record_job import run_of_model
 from mlxkit.pipeline.trained_run import trained_run
 from mlxkit.project.environments import is_strict
@@ -193,7 +194,8 @@ def _judged(case: _Case, evaluation: Evaluation) -> tuple[GateVerdict, ...]:
     challenger = Contender.of(project, directory, case.run.metrics, rows)
     champion = None if before is None else _champion(case.store, before)
     trial = Trial(project, case.environment, challenger, rows, champion)
-    return judge(project.gates_of(case.environment), trial)
+    with prints_aside():
+        return judge(project.gates_of(case.environment), trial)
 
 
 def _champion(store: Store, version: Version) -> ChampionModel:

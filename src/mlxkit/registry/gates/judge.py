@@ -6,9 +6,16 @@ from typing import TYPE_CHECKING
 
 from mlxkit.errors import Interrupted, MlxError
 from mlxkit.project import gates as kinds
+from mlxkit.registry.gates.clean import judge_loads
+from mlxkit.registry.gates.golden import judge_golden
+from mlxkit.registry.gates.latency import judge_latency
 from mlxkit.registry.gates.metric import judge_metric
+from mlxkit.registry.gates.new_data import judge_drift
+from mlxkit.registry.gates.own import judge_own
+from mlxkit.registry.gates.signature import judge_signature
 from mlxkit.registry.gates.slices import judge_fairness, judge_slices
 from mlxkit.registry.gates.verdict import GateVerdict
+from mlxkit.registry.gates.weight import judge_memory, judge_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,4 +72,19 @@ def _verdict(gate: Gate, trial: Trial) -> GateVerdict:
             return judge_slices(gate, trial)
         case kinds.FairnessGate():
             return judge_fairness(gate, trial)
-    raise AssertionError(gate)
+        case kinds.LatencyGate():
+            return judge_latency(gate, trial)
+        case kinds.SizeGate():
+            return judge_size(gate, trial)
+        case kinds.MemoryGate():
+            return judge_memory(gate, trial)
+        case kinds.GoldenGate():
+            return judge_golden(gate, trial)
+        case kinds.SignatureGate():
+            return judge_signature(gate, trial)
+        case kinds.DriftGate():
+            return judge_drift(gate, trial)
+        case kinds.CallGate():
+            return judge_own(gate, trial)
+        case kinds.LoadsGate():
+            return judge_loads(gate, trial)

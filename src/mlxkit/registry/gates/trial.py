@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -52,13 +52,18 @@ class Champion:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """One model before the gates of one environment."""
+    """One model before the gates of one environment.
+
+    Attributes:
+        timed: rows of a prediction -> milliseconds of each, as far as they were measured.
+    """
 
     project: Project
     environment: Environment
     challenger: Contender
     rows: Rows | None = None
     champion: Champion | None = None
+    timed: dict[int, list[float]] = field(default_factory=dict)
 
     @cached_property
     def metrics(self) -> dict[str, float]:
@@ -104,16 +109,20 @@ class Trial:
         guessed = guess(self.project.task, truth, training=training_labels(directory))
         return Contender(directory, known, guessed)
 
-    @property
+    @cached_property
+    def model(self) -> Any:
+        """The model itself, loaded once."""
+        return load_model(self.challenger.directory)
+
+    @cached_property
     def inputs(self) -> pd.DataFrame:
         """The evaluation rows as the model takes them.
 
         Raises:
             DataError: the project has no rows that mlx can score.
         """
-        frame, directory = self.frame, self.challenger.directory
-        columns = model_columns(directory) or input_columns(load_model(directory), frame, self.project.target)
-        return frame[list(columns)]
+        frame, columns = self.frame, model_columns(self.challenger.directory)
+        return frame[list(columns) or input_columns(self.model, frame, self.project.target)]
 
     @property
     def frame(self) -> pd.DataFrame:
