@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +12,7 @@ from mlxkit.cli.options import Env, Session, command
 from mlxkit.errors import Exit, Refused, UsageError
 
 if TYPE_CHECKING:
+    from mlxkit.project.models import Project
     from mlxkit.registry.promotion import Promotion
 
 
@@ -24,12 +27,22 @@ def register(app: typer.Typer) -> None:
             str | None, typer.Option(metavar="ID", help="Run whose model; else the workspace's.")
         ] = None,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge, and register nothing.")] = False,
+        write_golden: Annotated[
+            Path | None,
+            typer.Option(
+                metavar="FILE",
+                help="Promote nothing: write evaluation rows with the model's answers, for a `golden` gate.",
+            ),
+        ] = None,
         yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; mlx asks nothing yet.")] = False,
         env: Env = None,
     ) -> int:
         """Register the model and move the alias, if all gates pass.
 
-        Exits with 3 when a gate refuses. Example: mlx promote --to staging
+        Exits with 3 when a gate refuses. All gates are judged; an environment is built for `loads: clean`
+        only if the others passed.
+
+        Example: mlx promote --to staging
         """
         from mlxkit.project.load import load
         from mlxkit.registry.workspace import promote_from_workspace
@@ -37,7 +50,11 @@ def register(app: typer.Typer) -> None:
         del yes
         if to is not None and env is not None and to != env:
             raise UsageError("--to and --env name two environments", hint=f"run `mlx promote --to {to}`")
-        promotion = promote_from_workspace(load(session.root), to=to or env, run_id=run, dry_run=dry_run)
+        project = load(session.root)
+        if write_golden is not None:
+            _golden(session, project, write_golden, to=to or env, run=run)
+            return Exit.OK
+        promotion = promote_from_workspace(project, to=to or env, run_id=run, dry_run=dry_run)
         document = promotion.to_json() | ({"dry_run": True} if dry_run else {})
         outputs = {"promoted": str(promotion.promoted).lower(), "version": promotion.version or ""}
         refused = Refused(_refusal(promotion), hint="run `mlx runs` for other models")
@@ -46,6 +63,19 @@ def register(app: typer.Typer) -> None:
             document, lambda: _lines(session, promotion, dry_run), error=error, outputs=outputs
         )
         return Exit.OK if error is None else Exit.REFUSED
+
+
+def _golden(session: Session, project: Project, file: Path, *, to: str | None, run: str | None) -> None:
+    from mlxkit.registry.write_golden import write_golden
+
+    golden = write_golden(project, file, to=to, run_id=run)
+    session.output.answer(
+        asdict(golden),
+        lambda: [
+            f"wrote {golden.file}: {golden.rows} rows with the answers of run {golden.run_id[:8]}",
+            f"next: add `- {{golden: {golden.file}}}` to the gates in mlx.yaml",
+        ],
+    )
 
 
 def _refusal(promotion: Promotion) -> str:

@@ -59,7 +59,7 @@ def judge_loads(gate: LoadsGate, trial: Trial) -> GateVerdict:
             environment, directory, inputs, deadline
         )
     except ToolError as error:
-        raise ToolError(f"{error.message}: the limit of the gate is {gate.timeout:g} s") from error
+        raise ToolError(f"it took longer than {gate.timeout:g} s, the limit of the gate") from error
     _forget_others(environment)
     if problem:
         return GateVerdict(str(gate), False, None, None, problem)
