@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from mlxkit.registry.gates.trial import Trial
 
 _TITLES = {
-    "selection_rate_ratio": "the ratio of selection rates",
-    "selection_rate_difference": "the difference of selection rates",
-    "equalized_odds_difference": "the difference in equalized odds",
-    "equal_opportunity_difference": "the difference in equal opportunity",
+    "selection_rate_ratio": "Selection rate ratio",
+    "selection_rate_difference": "Selection rate difference",
+    "equalized_odds_difference": "Equalized odds difference",
+    "equal_opportunity_difference": "Equal opportunity difference",
 }
 _RATES = {
     "selection_rate_ratio": (SELECTION,),

@@ -72,5 +72,4 @@ def _within(
 ) -> GateVerdict:
     passed = value <= gate.limit
     text = f"{before} {bytes_text(value)} {after}" if first else f"{before} {after} {bytes_text(value)}"
-    limit = f"at most {gate.text} is {'required' if passed else 'allowed'}"
-    return GateVerdict(str(gate), passed, value, gate.limit, f"{text}, {limit}")
+    return GateVerdict(str(gate), passed, value, gate.limit, f"{text}, at most {gate.text} is allowed")
