@@ -140,8 +140,8 @@ def test_what_cannot_be_judged_is_refused() -> None:
             "the evaluation rows have no column 'sexx', did you mean 'sex'?",
         ),
         (
-            SliceGate("recal", ("sex",), minimum=0.5),
-            "there is no metric 'recal' of groups, did you mean 'recall'?",
+            SliceGate("recalls", ("sex",), minimum=0.5),
+            "there is no metric 'recalls' of groups, did you mean 'recall'?",
         ),
     ]
     for gate, reason in tests:

@@ -217,6 +217,7 @@ def test_a_signature_that_stays(bench: Callable[..., Trial], saved: Callable[...
     ("mine", "theirs", "reason"),
     [
         ({}, {"more": ("age",)}, "it takes no 'age'"),
+        ({}, {"more": ("height",)}, "it takes no 'height'"),
         ({"more": ("age", "weight")}, {}, "it needs 'age', 'weight', which nobody gives"),
         (
             {"more": ("age",)},
