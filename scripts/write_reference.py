@@ -18,7 +18,20 @@ from mlxkit.cli.app import build
 from mlxkit.pipeline import formats
 from mlxkit.project import schema
 from mlxkit.project.json_schema import json_schema
-from mlxkit.project.schema import Choice, Flag, Key, ListOf, MapOf, Number, Scalar, Shape, Text
+from mlxkit.project.shapes import (
+    Choice,
+    Flag,
+    Key,
+    ListOf,
+    MapOf,
+    Number,
+    OneOf,
+    Scalar,
+    Shape,
+    Text,
+    Texts,
+    Type,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -141,33 +154,53 @@ def _option(option: Any) -> list[str]:
 
 
 def _keys() -> str:
-    return "\n\n".join(_shape(shape) for shape in _shapes(schema.ROOT))
+    shapes = dict.fromkeys(_title(shape) for shape in _shapes(schema.ROOT))
+    found = {_title(shape): shape for shape in _shapes(schema.ROOT)}
+    return "\n\n".join(_section(found[title]) for title in shapes)
 
 
-def _shapes(shape: Shape) -> Iterator[Shape]:
+def _section(shape: Shape | OneOf) -> str:
+    return _one_of(shape) if isinstance(shape, OneOf) else _shape(shape)
+
+
+def _shapes(shape: Shape | OneOf) -> Iterator[Shape | OneOf]:
     """Walk all mappings with known keys, the outermost first."""
     yield shape
+    if isinstance(shape, OneOf):
+        return
     for key in shape.keys.values():
         for inner in _inner(key.type):
             yield from _shapes(inner)
 
 
-def _inner(kind: schema.Type) -> Iterator[Shape]:
+def _one_of(kind: OneOf) -> str:
+    """Put the mappings of one kind into one table, the key that tells which it is in bold."""
+    rows = []
+    for shape in kind.shapes:
+        (name, key), *others = shape.keys.items()
+        first, *rest = _key(name, key)
+        rows += [[f"**{first}**", *rest], *(_key(*other) for other in others)]
+    text = f"A {kind.title} has one of the keys in bold, and those below it."
+    return f"### {_title(kind)}\n\n{text}\n\n" + _table(["key", "type", "default", "meaning"], rows)
+
+
+def _inner(kind: Type) -> Iterator[Shape | OneOf]:
     match kind:
-        case Shape():
+        case Shape() | OneOf():
             yield kind
         case ListOf(item) | MapOf(item):
             yield from _inner(item)
 
 
 def _shape(shape: Shape) -> str:
-    title = "Top level" if shape is schema.ROOT else _title(shape)
     rows = [_key(name, key) for name, key in shape.keys.items()]
-    return f"### {title}\n\n" + _table(["key", "type", "default", "meaning"], rows)
+    return f"### {_title(shape)}\n\n" + _table(["key", "type", "default", "meaning"], rows)
 
 
-def _title(shape: Shape) -> str:
+def _title(shape: Shape | OneOf) -> str:
     """Name a section by its key, and what occurs many times by one of it."""
+    if shape is schema.ROOT:
+        return "Top level"
     known = schema.ROOT.keys.get(shape.title)
     return shape.title if known is not None and known.type is shape else f"One {shape.title}"
 
@@ -182,7 +215,7 @@ def _key(name: str, key: Key) -> list[str]:
     ]
 
 
-def _type(kind: schema.Type) -> str:
+def _type(kind: Type) -> str:
     match kind:
         case Text(_, example):
             return f"text, such as `{example}`" if example else "text"
@@ -198,7 +231,9 @@ def _type(kind: schema.Type) -> str:
             return f"list of {_plural(_type(item))}"
         case MapOf(item, _, lists):
             return f"mapping: name to {_type(item)}" + (", or list" if lists else "")
-        case Shape(title):
+        case Texts(example):
+            return f"text, such as `{example}`, or list of texts"
+        case Shape(title) | OneOf(title):
             return f"[{title}](#{_title(kind).lower().replace(' ', '-')})"
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from mlxkit.cli.drift import _lines
 from mlxkit.cli.options import Session
-from mlxkit.monitoring.drift import ColumnDrift, DriftReport, SchemaProblem
+from mlxkit.evaluation.drift import ColumnDrift, DriftReport, SchemaProblem
 from mlxkit.output import Output
 
 GONE = ColumnDrift("age", "numeric", "gone", 1.0, 0.0, True, "input", True, 1.0, 0.0)

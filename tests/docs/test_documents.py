@@ -16,12 +16,12 @@ from mlxkit.adapters.mlflow_registry import Version
 from mlxkit.adapters.mlflow_runs import Run
 from mlxkit.cli.app import build
 from mlxkit.errors import MlxError
-from mlxkit.monitoring.drift import ColumnDrift, DriftReport, SchemaProblem
+from mlxkit.evaluation.drift import ColumnDrift, DriftReport, SchemaProblem
 from mlxkit.pipeline.diagnosis import Finding
 from mlxkit.project.located import Problems, read_yaml
 from mlxkit.project.schema import ROOT as SHAPE
 from mlxkit.project.validation import validate
-from mlxkit.registry.gates import GateVerdict
+from mlxkit.registry.gates.verdict import GateVerdict
 from mlxkit.registry.promotion import Promotion
 
 if TYPE_CHECKING:

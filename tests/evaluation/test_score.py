@@ -13,7 +13,7 @@ from sklearn.svm import LinearSVC
 from mlxkit.errors import DataError, UsageError
 from mlxkit.evaluation.predictions import Predictions, fitted_columns, predict
 from mlxkit.evaluation.score import baseline, score, scorer
-from mlxkit.project.metrics import METRICS, direction_of, find_metric
+from mlxkit.project.metrics import direction_of, find_metric, metrics_of
 
 
 def binary_case(seed: int, rows: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -172,7 +172,7 @@ def test_class_unseen_in_training_is_scored_without_warning_or_nan():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = score("classification", pd.Series(["a", "b", "c"]), predictions, positive="b")
-    assert set(found) == {m.name for m in METRICS.values() if m.task == "classification"}
+    assert set(found) == {m.name for m in metrics_of("classification")}
     assert np.isfinite(list(found.values())).all()
 
 

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from mlxkit.errors import DataError, StageFailed
+from mlxkit.evaluation.drift import ColumnDrift, SchemaProblem, check_drift
 from mlxkit.evaluation.profile import PROFILE_FILE, Profile, build_profile
-from mlxkit.monitoring.champion import compared_rows
-from mlxkit.monitoring.drift import ColumnDrift, SchemaProblem, check_drift
+from mlxkit.pipeline.new_rows import compared_rows
 
 if TYPE_CHECKING:
     from conftest import Mlx, TmpDir

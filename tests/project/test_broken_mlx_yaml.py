@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mlxkit.project.gates import MetricGate, metrics_named
+
 if TYPE_CHECKING:
     from conftest import Churn
 
@@ -78,7 +80,10 @@ SHAPE = {
     ),
     "required key of a gate missing": (
         (FIRST_GATE, "- {min: 0.8}"),
-        ["31:7 promote.gates[0].metric: missing; name of a metric that `evaluate` writes"],
+        [
+            "31:7 promote.gates[0]: does not say what it judges; a gate has one of 'metric', 'fairness', "
+            "'latency', 'size', 'memory', 'golden', 'loads', 'signature', 'drift', 'call'"
+        ],
     ),
     "required key of a target missing": (
         ("{ssh: gpu-box}", "{gpus: 1}"),
@@ -97,7 +102,7 @@ SHAPE = {
     ),
     "beats somebody else": (
         ("beats: champion", "beats: me"),
-        ["32:25 promote.gates[1].beats: must be 'champion', is 'me'"],
+        ["32:25 promote.gates[1].beats: must be 'champion' or 'baseline', is 'me'"],
     ),
     "confidence out of range": (
         ("confidence: 0.9", "confidence: 95"),
@@ -530,9 +535,9 @@ def test_a_gate_on_a_metric_of_ones_own(churn: Churn) -> None:
     source.write_text(f"{source.read_text()}\n\ndef cost(model, test):\n    return {{'cost': 1.0}}\n")
     own = ("evaluate: {}", "evaluate: {call: 'churn.model:cost'}")
     bounded = churn.edit(own, (FIRST_GATE, "- {metric: cost, max: 3}")).load()
-    assert [gate.metric for gate in bounded.gates] == ["cost", "roc_auc"]
+    assert metrics_named(bounded.gates) == ["cost", "roc_auc"]
     told = churn.edit(own, (FIRST_GATE, "- {metric: cost, beats: champion, direction: lower}")).load()
-    assert told.gates[0].direction == "lower"
+    assert told.gates[0] == MetricGate("cost", beats="champion", direction="lower")
     error = churn.edit(own, (FIRST_GATE, "- {metric: cost, beats: champion}")).error()
     assert list(error.context) == [
         "mlx.yaml:31:7 promote.gates[0]: mlx does not know which way 'cost' is better; "

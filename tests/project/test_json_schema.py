@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mlxkit.project.json_schema import json_schema
-from mlxkit.project.schema import ROOT, Key, ListOf, MapOf, Shape
+from mlxkit.project.schema import ROOT
+from mlxkit.project.shapes import Key, ListOf, MapOf, OneOf, Shape
 from mlxkit.project.yaml12 import load
 
 if TYPE_CHECKING:
@@ -89,6 +90,11 @@ def test_accepts_the_example(churn: Churn) -> None:
         ("evaluate: {}", "evaluate: {timeout: 30}"),
         ("positive: Yes", "positive: 1"),
         ("evaluate: {}", "evaluate: {timeout: 1.5h, retries: 2, env: {_A: 1}, on: gpu, code: [params.yaml]}"),
+        ("- {metric: roc_auc, min: 0.8}", "- {metric: recall, slices: [sex, age], max_gap: 0.1}"),
+        ("- {metric: roc_auc, min: 0.8}", "- {fairness: selection_rate_ratio, slices: sex, min: 0.8}"),
+        ("- {metric: roc_auc, min: 0.8}", "- {latency: batch, p95: 20, rows: 100}"),
+        ("- {metric: roc_auc, min: 0.8}", "- {size: 1.5 GiB}"),
+        ("staging: {}", "staging: {gates: [{loads: clean, timeout: 5m}]}"),
     ],
 )
 def test_accepts_what_mlx_accepts(churn: Churn, edit: tuple[str, str]) -> None:
@@ -104,6 +110,11 @@ def test_accepts_what_mlx_accepts(churn: Churn, edit: tuple[str, str]) -> None:
         ("project: churn", "project: my churn"),
         ("task: classification", "task: clustering"),
         ("min: 0.8", "min: high"),
+        ("- {metric: roc_auc, min: 0.8}", "- {min: 0.8}"),
+        ("- {metric: roc_auc, min: 0.8}", "- {size: 200MB, min: 1}"),
+        ("- {metric: roc_auc, min: 0.8}", "- {size: 200 apples}"),
+        ("- {metric: roc_auc, min: 0.8}", "- {loads: dirty}"),
+        ("staging: {}", "staging: {gates: [{lods: clean}]}"),
         ("confidence: 0.9", "confidence: 1"),
         ("max_share: 0.3", "max_share: 2"),
         ("[split]", "split"),
@@ -124,6 +135,9 @@ def keys(kind: object, where: str) -> Iterator[tuple[str, Key]]:
                 yield from keys(key.type, f"{where}.{name}")
         case MapOf() | ListOf():
             yield from keys(kind.item, where)
+        case OneOf():
+            for shape in kind.shapes:
+                yield from keys(shape, f"{where}.{shape.title}")
 
 
 @pytest.mark.parametrize(("where", "key"), list(keys(ROOT, "mlx.yaml")), ids=lambda value: str(value)[:40])

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mlxkit.errors import NotInProjectError
+from mlxkit.project.gates import MetricGate
 from mlxkit.project.load import find_root
-from mlxkit.project.models import Costs, Environment, Gate, RemoteTarget, Stage
+from mlxkit.project.models import Costs, Environment, RemoteTarget, Stage
 
 if TYPE_CHECKING:
     from conftest import Churn, TmpDir
@@ -32,8 +33,8 @@ def test_project(churn: Churn) -> None:
         params=("model",),
     )
     assert project.gates == (
-        Gate("roc_auc", minimum=0.8),
-        Gate("roc_auc", beats="champion", confidence=0.9),
+        MetricGate("roc_auc", minimum=0.8),
+        MetricGate("roc_auc", beats="champion", confidence=0.9),
     )
     assert project.drift.max_share == 0.3
     assert project.targets == {"gpu": RemoteTarget("gpu", "gpu-box")}

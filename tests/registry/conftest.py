@@ -15,7 +15,8 @@ from sklearn.preprocessing import StandardScaler
 from mlxkit.adapters import mlflow_model, mlflow_store
 from mlxkit.evaluation.training_rows import TRAINING_ROWS_FILE, fingerprint
 from mlxkit.project.environments import DEFAULTS
-from mlxkit.project.models import Gate, Project, Stage
+from mlxkit.project.gates import MetricGate
+from mlxkit.project.models import Project, Stage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +58,7 @@ def bench(tmp_path: Path, store: Store, models: dict[str, Path]) -> Bench:
         target="Churn",
         positive="Yes",
         stages={"train": Stage("train", "train", call="m:f", outputs={"model": "models/churn"})},
-        gates=(Gate("roc_auc", minimum=0.6), Gate("roc_auc", beats="champion")),
+        gates=(MetricGate("roc_auc", minimum=0.6), MetricGate("roc_auc", beats="champion")),
         environments=DEFAULTS,
     )
     return Bench(project, store, models)

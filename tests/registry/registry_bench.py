@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlxkit.adapters.mlflow_store import Store
-    from mlxkit.project.models import Gate, Project
+    from mlxkit.project.gates import MetricGate
+    from mlxkit.project.models import Project
 
 CLEAN = Provenance(dirty=False, locked=True, commit="c0ffee", by="ann")
 GOOD, POOR = ["signal", "noise"], ["noise"]
@@ -69,7 +70,7 @@ class Bench:
         }
         return promote(self.project, **{**settings, **more})
 
-    def with_gates(self, *gates: Gate) -> Bench:
+    def with_gates(self, *gates: MetricGate) -> Bench:
         return replace(self, project=replace(self.project, gates=gates))
 
     @property

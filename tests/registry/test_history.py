@@ -367,10 +367,10 @@ def test_one_of_two_at_once_is_told(versioned: Bench) -> None:
             start.wait(60)
             return table(2)
 
-        from mlxkit.project.models import Gate
+        from mlxkit.project.gates import MetricGate
         from mlxkit.registry.promotion import Evaluation
 
-        gated = versioned.with_gates(Gate("roc_auc", minimum=0.0))
+        gated = versioned.with_gates(MetricGate("roc_auc", minimum=0.0))
         try:
             gated.promote(run_id=run_id, evaluation=Evaluation(rows=rows))
         except Refused as error:

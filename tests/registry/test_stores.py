@@ -17,7 +17,7 @@ from tests.mlflow_server import serving
 
 from mlxkit.adapters import mlflow_registry, mlflow_store
 from mlxkit.errors import Refused
-from mlxkit.project.models import Gate
+from mlxkit.project.gates import MetricGate
 from mlxkit.registry.history import history
 from mlxkit.registry.promotion import Evaluation
 from mlxkit.registry.rollback import roll_back
@@ -96,7 +96,7 @@ def test_two_users_at_once(bench: Bench, has_remote: bool, tmp_path_factory: pyt
             return table(2)
 
         own = replace(bench, project=replace(bench.project, root=folder))
-        gated = own.with_gates(Gate("roc_auc", minimum=0.0))
+        gated = own.with_gates(MetricGate("roc_auc", minimum=0.0))
         try:
             gated.promote("staging", run_id=run_id, evaluation=Evaluation(rows=rows))
         except Refused:

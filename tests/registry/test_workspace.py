@@ -16,6 +16,7 @@ from mlxkit.errors import ConfigError, Refused
 from mlxkit.evaluation.predictions import Predictions
 from mlxkit.pipeline.own_metrics import own_metric
 from mlxkit.project.load import load
+from mlxkit.project.models import Environment
 from mlxkit.registry.workspace import evaluation_of, promote_from_workspace
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def test_evaluation_rows_that_are_nowhere(demo: Demo) -> None:
     dvc.init(demo.root, subdir=False, scm=False)
     (demo.root / "rows.csv").unlink()
     with pytest.raises(Refused) as caught:
-        evaluation_of(load(demo.root)).rows()
+        evaluation_of(load(demo.root), Environment("dev")).rows()
     assert (caught.value.message, caught.value.hint) == (
         "the evaluation rows are not here",
         "run `mlx run evaluate`",
@@ -128,7 +129,7 @@ def test_evaluation_rows_that_dvc_tracks_come_back(demo: Demo) -> None:
     repository.add("rows.csv")
     repository.close()
     (demo.root / "rows.csv").unlink()
-    assert len(evaluation_of(load(demo.root)).rows()) == 3
+    assert len(evaluation_of(load(demo.root), Environment("dev")).rows()) == 3
 
 
 def test_without_a_run_there_is_nothing_to_promote(demo: Demo) -> None:

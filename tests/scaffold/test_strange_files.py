@@ -16,10 +16,10 @@ import pytest
 import yaml
 from strange_files import FILES, ROWS
 
-from mlxkit.monitoring.champion import new_rows
 from mlxkit.pipeline.command import command_of
 from mlxkit.pipeline.execute import execute
 from mlxkit.pipeline.formats import load_table
+from mlxkit.pipeline.new_rows import new_rows
 from mlxkit.project.load import load
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from mlxkit.errors import Exit, Refused
 from mlxkit.output import number
 
 if TYPE_CHECKING:
-    from mlxkit.monitoring.drift import ColumnDrift, DriftReport
+    from mlxkit.evaluation.drift import ColumnDrift, DriftReport
 
 _SHOWN = 15
 _NAMED = 5

@@ -56,7 +56,7 @@ def _settings(project: Project, environment: Environment) -> dict[str, dict[str,
 
     own, variable = "mlx.yaml", os.environ.get(TRACKING_VARIABLE)
     strict = is_strict(project, environment)
-    gates = f"{len(project.gates)} of promote"
+    gates = f"{len(project.gates)} of promote, {len(environment.gates)} of its own"
     return {
         "tracking": _setting(environment.tracking, own)
         or _setting(without_password(variable or ""), TRACKING_VARIABLE)

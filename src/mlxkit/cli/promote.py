@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,6 +32,13 @@ def register(app: typer.Typer) -> None:
         reject: Annotated[bool, typer.Option("--reject", help="Say no to it.")] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge, and register nothing.")] = False,
         reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the record.")] = "",
+        write_golden: Annotated[
+            Path | None,
+            typer.Option(
+                metavar="FILE",
+                help="Promote nothing: write evaluation rows with the model's answers, for a `golden` gate.",
+            ),
+        ] = None,
         yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; mlx asks nothing yet.")] = False,
         env: Env = None,
     ) -> int:
@@ -37,6 +46,8 @@ def register(app: typer.Typer) -> None:
 
         Where mlx.yaml names approvers for the environment, it then waits for one of them, who runs the same
         command with --approve or --reject. Exits with 3 when a gate refuses, and while it waits.
+
+        All gates are judged; an environment is built for `loads: clean` only if the others passed.
 
         Example: mlx promote --to staging
         """
@@ -49,6 +60,9 @@ def register(app: typer.Typer) -> None:
         if approve + reject + dry_run > 1:
             raise UsageError("--approve, --reject and --dry-run exclude each other")
         project = load(session.root)
+        if write_golden is not None:
+            _golden(session, project, write_golden, to=to or env, run=run)
+            return Exit.OK
         if approve or reject:
             promotion = decide_in_workspace(project, to=to or env, approve=approve, run_id=run, reason=reason)
         else:
@@ -75,6 +89,19 @@ def _answer(session: Session, project: Project, promotion: Promotion, *, dry_run
     for hint in promotion.hints:
         session.output.warn(hint)
     return Exit.OK if error is None else Exit.REFUSED
+
+
+def _golden(session: Session, project: Project, file: Path, *, to: str | None, run: str | None) -> None:
+    from mlxkit.registry.write_golden import write_golden
+
+    golden = write_golden(project, file, to=to, run_id=run)
+    session.output.answer(
+        asdict(golden),
+        lambda: [
+            f"wrote {golden.file}: {golden.rows} rows with the answers of run {golden.run_id[:8]}",
+            f"next: add `- {{golden: {golden.file}}}` to the gates in mlx.yaml",
+        ],
+    )
 
 
 def _refusal(promotion: Promotion) -> str:

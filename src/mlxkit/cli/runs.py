@@ -39,6 +39,7 @@ def register(app: typer.Typer) -> None:
         Example: mlx runs -n 5
         """
         from mlxkit.adapters import mlflow_copy, mlflow_runs, mlflow_store
+        from mlxkit.project.gates import metrics_named
         from mlxkit.project.load import load
         from mlxkit.registry.stores import store_of
         from mlxkit.registry.workspace import environment_of
@@ -55,7 +56,7 @@ def register(app: typer.Typer) -> None:
             return
         found = mlflow_runs.find_runs(store, project.name, limit=limit)
         waiting = mlflow_copy.count(mlflow_store.unrecorded(project.root))
-        wanted = list(dict.fromkeys(gate.metric for gate in project.gates))
+        wanted = metrics_named(project.gates)
         session.output.answer(
             {"runs": [_document(r) for r in found], "waiting": waiting},
             lambda: [*_lines(session, found, wanted), *_waiting_lines(waiting)],

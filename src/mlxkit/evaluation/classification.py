@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
+from mlxkit.evaluation.calibration import calibration_error
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -63,6 +65,10 @@ class ClassificationScorer:
             return _from_confusion(metric, self._confusion(indices), self.positive)
         if self.scores is None:
             return float("nan")
+        if metric == "calibration_error":
+            scores, happened = self.forecast
+            rows = slice(None) if indices is None else indices
+            return calibration_error(scores[rows], happened[rows])
         if metric in _RANKING:
             values = self._exact(metric) if indices is None else self._counted(metric, indices)
             defined = [value for value in values if not np.isnan(value)]
@@ -71,6 +77,14 @@ class ClassificationScorer:
             return float(brier_score_loss(self.truth == self.positive, self.scores[:, self.positive]))
         losses = self.losses[metric]
         return float(np.mean(losses if indices is None else losses[indices]))
+
+    @cached_property
+    def forecast(self) -> tuple[Floats, NDArray[np.bool_]]:
+        """Each row's probability of the positive (else the predicted) class, and whether that came."""
+        assert self.scores is not None
+        if self.positive is not None:
+            return self.scores[:, self.positive], self.truth == self.positive
+        return self.scores[np.arange(self.rows), self.predicted], self.truth == self.predicted
 
     def _exact(self, metric: str) -> list[float]:
         """Return a ranking metric of each ranked class over all rows; NaN where it is not defined."""

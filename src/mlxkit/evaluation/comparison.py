@@ -2,7 +2,7 @@
 
 Resampling rows, not models, keeps each row's two predictions together, so what both find hard cancels out.
 The bound is the percentile bound of B. Efron and R. Tibshirani, An Introduction to the Bootstrap (1993),
-chapter 13.
+chapter 13. Where there is an exact test, it decides instead: see `exact`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from mlxkit.errors import DataError
 from mlxkit.evaluation.clusters import cluster_count, clusters_at
+from mlxkit.evaluation.exact import lower_bound, standard_error
 from mlxkit.evaluation.score import Label, known_classes, labelled, scorer
 from mlxkit.project.metrics import find_metric
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from mlxkit.evaluation.clusters import Rows
     from mlxkit.evaluation.predictions import Predictions
+    from mlxkit.evaluation.score import Scorer
     from mlxkit.project.models import Direction, Task
 
 Statistic = Callable[[NDArray[np.intp]], tuple[float, float]]
@@ -41,8 +44,10 @@ class Comparison:
     Attributes:
         difference: positive when the challenger is better, whichever way the metric points.
         lower: one-sided lower bound of the difference at `confidence`.
-        resamples: how many resamples the bound rests on.
+        resamples: how many resamples the bound rests on; 0 where it does not.
         keys: how many keys the rows have, where some repeat, so that keys were resampled.
+        standard_error: of the difference; None where it is not known.
+        discordant: rows that the challenger alone and the champion alone has right, after an exact test.
     """
 
     metric: str
@@ -54,6 +59,22 @@ class Comparison:
     rows: int
     resamples: int
     keys: int | None = None
+    standard_error: float | None = None
+    discordant: tuple[int, int] | None = None
+
+    @property
+    def rows_needed(self) -> int | None:
+        """About how many rows would tell a difference of this size; None where there is none to tell.
+
+        The standard error falls with the root of the rows, so that the lower bound of a normal distribution,
+        difference - z * error, is expected to reach 0 at n * (z * error / difference) ** 2 rows, z being the
+        normal quantile of the confidence. With so many rows half of all evaluations would tell it.
+        """
+        if self.standard_error is None or self.difference <= 0:
+            return None
+        z = NormalDist().inv_cdf(self.confidence)
+        needed = self.rows * (z * self.standard_error / self.difference) ** 2
+        return max(math.ceil(needed), self.rows + 1)
 
     @property
     def better(self) -> bool:
@@ -76,6 +97,8 @@ def compare(
 ) -> Comparison:
     """Compare two models by one of mlx's own metrics; `clusters` are those of all rows of `truth`.
 
+    Accuracy is decided by McNemar's exact test, unless keys repeat.
+
     Raises:
         UsageError: the task has no such metric.
         DataError: the metric cannot be computed for one of the models on these rows.
@@ -92,15 +115,35 @@ def compare(
                 if known.needs == "scores"
                 else "gate on another metric",
             )
+    grouped = clusters_at(clusters, np.flatnonzero(labelled(task, truth)))
+    if metric == "accuracy" and grouped is None and ours.rows > 1:
+        return _by_discordant_rows(ours, theirs, confidence)
     return paired_bootstrap(
         lambda indices: (ours.value(metric, indices), theirs.value(metric, indices)),
         ours.rows,
         metric=metric,
         direction=known.direction,
-        clusters=clusters_at(clusters, np.flatnonzero(labelled(task, truth))),
+        clusters=grouped,
         confidence=confidence,
         resamples=resamples,
         seed=seed,
+    )
+
+
+def _by_discordant_rows(ours: Scorer, theirs: Scorer, confidence: float) -> Comparison:
+    right, other = (model.truth == model.predicted for model in (ours, theirs))
+    only_ours, only_theirs = int((right & ~other).sum()), int((other & ~right).sum())
+    return Comparison(
+        metric="accuracy",
+        challenger=ours.value("accuracy"),
+        champion=theirs.value("accuracy"),
+        difference=(only_ours - only_theirs) / ours.rows,
+        lower=lower_bound(only_ours, only_theirs, ours.rows, confidence),
+        confidence=confidence,
+        rows=ours.rows,
+        resamples=0,
+        standard_error=standard_error(only_ours, only_theirs, ours.rows),
+        discordant=(only_ours, only_theirs),
     )
 
 
@@ -154,6 +197,7 @@ def paired_bootstrap(
         rows=rows,
         resamples=len(defined),
         keys=None if clusters is None else cluster_count(clusters, rows),
+        standard_error=float(defined.std()),
     )
 
 

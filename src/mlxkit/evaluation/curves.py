@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
+from mlxkit.evaluation.calibration import BINS, equal_parts
 from mlxkit.evaluation.facts import (
     Bin,
     ClassCounts,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_POINTS, _CURVES, _CLASSES, _BINS = 100, 4, 10, 10
+_POINTS, _CURVES, _CLASSES = 100, 4, 10
 _Z = 1.959963984540054
 OTHERS = "all others"
 
@@ -136,22 +137,11 @@ def _calibration(scorer: ClassificationScorer) -> tuple[Bin, ...]:
     """Return tenths of the rows by score: of the positive class, else of the class that is predicted."""
     if scorer.scores is None or scorer.rows == 0:
         return ()
-    if scorer.positive is not None:
-        scores, happened = scorer.scores[:, scorer.positive], scorer.truth == scorer.positive
-    else:
-        scores = scorer.scores[np.arange(scorer.rows), scorer.predicted]
-        happened = scorer.truth == scorer.predicted
+    scores, happened = scorer.forecast
     return tuple(
         Bin(float(scores[rows].mean()), wilson(int(happened[rows].sum()), len(rows)), len(rows))
-        for rows in equal_parts(scores, _BINS)
+        for rows in equal_parts(scores, BINS)
     )
-
-
-def equal_parts(values: Floats, parts: int) -> list[NDArray[np.intp]]:
-    """Return the rows in parts of about equal size by value, ascending; equal values stay together."""
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, parts + 1)[1:-1], method="nearest"))
-    codes = np.searchsorted(edges, values, side="left")
-    return [np.flatnonzero(codes == code) for code in np.unique(codes)]
 
 
 def _calibration_error(bins: Sequence[Bin]) -> float | None:

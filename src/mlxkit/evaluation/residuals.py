@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlxkit.evaluation.calibration import equal_parts
 from mlxkit.evaluation.clusters import cluster_count, clusters_at
-from mlxkit.evaluation.curves import equal_parts
 from mlxkit.evaluation.facts import Estimate, RegressionFacts, Tenth
 from mlxkit.evaluation.resampling import interval, weight_blocks
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlxkit.adapters import mlflow_registry
-from mlxkit.adapters.model_code import CODE_FOLDER, own_code
 from mlxkit.errors import DataError, MlxError, UsageError
 from mlxkit.evaluation.columns import coerce
+from mlxkit.evaluation.drift import DriftReport, check_drift
 from mlxkit.evaluation.profile import read_profile
 from mlxkit.evaluation.training_rows import TRAINING_ROWS_FILE, TrainingRows, fingerprint
-from mlxkit.monitoring.drift import DriftReport, check_drift
-from mlxkit.pipeline.compared_values import compared_values
-from mlxkit.pipeline.execute import prints_aside
-from mlxkit.pipeline.formats import first_line, load_table
+from mlxkit.pipeline.formats import load_table
 from mlxkit.pipeline.model_stages import training_rows_path
+from mlxkit.pipeline.new_rows import compared_rows, new_rows
 from mlxkit.registry.stores import store_of
 from mlxkit.registry.workspace import environment_of
 
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mlxkit.evaluation.columns import ColumnKind
-    from mlxkit.evaluation.profile import Profile
     from mlxkit.project.models import Project
 
 
@@ -73,48 +69,6 @@ def check_champion(
         written=rows,
     )
     return Checked(result) if report is None else _draw(project, values, directory, result, report)
-
-
-def new_rows(project: Project, data: Path) -> pd.DataFrame:
-    """Read the file with the new rows; whatever is wrong with it is a matter of this file, not of a stage."""
-    if data.is_dir():
-        raise DataError(f"'{data}' is a folder", hint="name one file with new rows in it")
-    if not data.exists():
-        tracked = data.with_name(f"{data.name}.dvc").exists()
-        command = ["dvc", "pull", str(data)] if tracked else ["ls", str(data.parent)]
-        raise DataError(f"there is no file '{data}'", hint=f"run `{shlex.join(command)}`")
-    try:
-        rows: pd.DataFrame = load_table(data, read=_read_options(project, data))
-    except DataError as error:
-        hint = "give a CSV, Parquet or JSON file with the columns of the raw data"
-        raise DataError(error.message, hint=hint, context=error.context) from error
-    if rows.empty:
-        raise DataError(f"'{data}' has no rows", hint="name a file with new rows")
-    return rows
-
-
-def compared_rows(profile: Profile, champion: Path, rows: pd.DataFrame, file: Path) -> pd.DataFrame:
-    """Return the rows as the champion's training rows were profiled, by the code that travelled with it."""
-    if profile.values is None:
-        return rows
-    try:
-        with prints_aside(), own_code(champion / CODE_FOLDER):
-            return compared_values(profile.values, rows)
-    except MlxError:
-        raise
-    except Exception as error:  # the champion's own code meets rows that it has never seen
-        raise DataError(
-            f"'{profile.values}' raised {type(error).__name__} on the rows of '{file}'",
-            hint="give a file with the columns of the raw data, or mend the function and train again",
-            context=[first_line(error)],
-        ) from error
-
-
-def _read_options(project: Project, data: Path) -> Mapping[str, Any]:
-    """Return how a file named on the command line is read: as the raw data, unless a stage made it."""
-    path = data.resolve()
-    inside = path.is_relative_to(project.root.resolve())
-    return project.read_options((path.relative_to(project.root.resolve()) if inside else path).as_posix())
 
 
 def _draw(

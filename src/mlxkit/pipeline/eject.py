@@ -236,7 +236,10 @@ def _lost(project: Project) -> tuple[str, ...]:
     return tuple(
         text
         for text, applies in (
-            ("gates: a model is registered whatever its metrics", model and bool(project.gates)),
+            (
+                "gates: a model is registered whatever its metrics",
+                model and any((project.gates, *(e.gates for e in project.environments.values()))),
+            ),
             ("drift: nothing compares new rows with the training rows", model),
             ("the report: metrics have no intervals, and nothing draws a page", _reports(project)),
             ("reasons: `dvc status` says what changed, not why a stage is stale", True),

@@ -78,7 +78,7 @@ def own_metric(
     def measure(truth: pd.Series[Any], predictions: Predictions) -> float:
         rows = load().iloc[truth.index.to_numpy()].reset_index(drop=True)
         # Its files would be those of a resample, so they go where nobody looks.
-        with tempfile.TemporaryDirectory(prefix="mlx-metric-") as folder, _project_code(project.root):
+        with tempfile.TemporaryDirectory(prefix="mlx-metric-") as folder, project_code(project.root):
             aside = {output: str(Path(folder, path)) for output, path in command.out.items()}
             function = import_function(command)
             given = {"model": Replay(predictions), "test": rows}
@@ -106,7 +106,7 @@ def _refuse_paths(arguments: Mapping[str, Any], command: Command) -> None:
 
 
 @contextmanager
-def _project_code(root: Path) -> Iterator[None]:
+def project_code(root: Path) -> Iterator[None]:
     """Make the project's modules importable and its paths valid, as for a stage."""
     before, path = os.getcwd(), list(sys.path)  # noqa: PTH109 - may be gone, and then it only fails here
     sys.path[:0] = [str(root / "src"), str(root)]

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from mlxkit.project.schema import ROOT, Choice, Flag, ListOf, MapOf, Number, Scalar, Shape, Text, Type
+from mlxkit.project.schema import ROOT
+from mlxkit.project.shapes import (
+    Choice,
+    Flag,
+    ListOf,
+    MapOf,
+    Number,
+    OneOf,
+    Scalar,
+    Shape,
+    Text,
+    Texts,
+    Type,
+)
 
 
 def json_schema() -> dict[str, Any]:
@@ -30,6 +43,8 @@ def _json_type(kind: Type) -> dict[str, Any]:
                 "additionalProperties": False,
             }
             return schema | ({"required": required} if required else {})
+        case OneOf():
+            return {"anyOf": [_json_type(shape) for shape in kind.shapes]}
         case MapOf(item, pattern, lists):
             schema = {"type": "object", "additionalProperties": _json_type(item)}
             if pattern:
@@ -40,6 +55,9 @@ def _json_type(kind: Type) -> dict[str, Any]:
         case Text(pattern):
             base: dict[str, Any] = {"type": ["string", "number", "boolean"]}
             return base | ({"pattern": f"^{pattern}$"} if pattern else {})
+        case Texts():
+            one = _json_type(Text())
+            return {"anyOf": [one, {"type": "array", "items": one}]}
         case Choice(options):
             return {"enum": list(options)}
         case Number():

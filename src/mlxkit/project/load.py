@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from mlxkit.errors import ConfigError, NotInProjectError
 from mlxkit.project import environments as env
+from mlxkit.project.durations import seconds
 from mlxkit.project.located import Problem, Problems, Value, read_yaml
 from mlxkit.project.models import (
     CONFIG_FILE,
@@ -14,10 +15,8 @@ from mlxkit.project.models import (
     METRICS_FILE,
     SCHEMA_VERSION,
     Costs,
-    Direction,
     DriftRules,
     Environment,
-    Gate,
     Kind,
     Project,
     RemoteTarget,
@@ -26,6 +25,7 @@ from mlxkit.project.models import (
     model_output,
 )
 from mlxkit.project.params import read_params
+from mlxkit.project.read_gates import read_gates
 from mlxkit.project.rules import check_rules
 from mlxkit.project.schema import ROOT
 from mlxkit.project.sound import sound_part
@@ -34,8 +34,6 @@ from mlxkit.project.validation import validate
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
 def find_root(start: Path) -> Path:
@@ -112,7 +110,7 @@ def _project(root: Path, value: Value) -> Project:
         protected=_texts(data.get("protected")),
         costs=_costs(data.get("costs")),
         read={name: _option(item) for name, item in _entries(data.get("read")).items()},
-        gates=tuple(_gate(item) for item in _section(data, "promote", "gates", [])),
+        gates=read_gates(_entries(data.get("promote")).get("gates")),
         drift=_drift(_entries(data.get("drift"))),
         environments={name: _environment(name, v) for name, v in _entries(data.get("environments")).items()}
         or env.DEFAULTS,
@@ -122,11 +120,6 @@ def _project(root: Path, value: Value) -> Project:
 
 def _entries(value: Value | None) -> dict[str, Value]:
     return value.data if value is not None and value.data else {}
-
-
-def _section(data: dict[str, Value], name: str, key: str, default: Any) -> Any:
-    entries = _entries(data.get(name))
-    return entries[key].data if key in entries else default
 
 
 def _text(data: Mapping[str, Value], key: str) -> str | None:
@@ -179,15 +172,10 @@ def _stage(name: str, value: Value) -> Stage:
         params=_texts(data.get("params")),
         code=_texts(data.get("code")),
         env={key: item.text for key, item in _entries(data.get("env")).items()},
-        timeout=_seconds(data["timeout"].text) if "timeout" in data else None,
+        timeout=seconds(data["timeout"].text) if "timeout" in data else None,
         retries=data["retries"].data if "retries" in data else 0,
         on=_text(data, "on"),
     )
-
-
-def _seconds(text: str) -> float:
-    unit = text[-1]
-    return float(text[:-1]) * _SECONDS[unit] if unit in _SECONDS else float(text)
 
 
 def _with_evaluate_defaults(stage: Stage, stages: Mapping[str, Stage], *, first: bool) -> Stage:
@@ -218,18 +206,6 @@ def _costs(value: Value | None) -> Costs | None:
     return Costs(float(data["false_positive"].data), float(data["false_negative"].data))
 
 
-def _gate(value: Value) -> Gate:
-    data = _entries(value)
-    return Gate(
-        metric=data["metric"].text,
-        minimum=float(data["min"].data) if "min" in data else None,
-        maximum=float(data["max"].data) if "max" in data else None,
-        beats=cast("Literal['champion'] | None", _text(data, "beats")),
-        confidence=float(data["confidence"].data) if "confidence" in data else 0.95,
-        direction=cast("Direction | None", _text(data, "direction")),
-    )
-
-
 def _environment(name: str, value: Value) -> Environment:
     data = _entries(value)
     return Environment(
@@ -241,6 +217,7 @@ def _environment(name: str, value: Value) -> Environment:
         target=_text(data, "target"),
         approvers=_texts(data.get("approvers")),
         pushed="pushed" not in data,
+        gates=read_gates(data.get("gates")),
     )
 
 

@@ -2,7 +2,7 @@
 
 With more than two classes the names keep their meaning as macro averages: precision, recall and f1 over the
 classes that occur, roc_auc and average_precision one class against the rest. brier is then the sum over
-classes, in [0, 2].
+classes, in [0, 2]. calibration_error is that of the positive class, else of the class that is predicted.
 """
 
 from __future__ import annotations
@@ -54,7 +54,12 @@ _TABLE = (
     Metric("mape", "regression", "lower", "labels", "Mean absolute percentage error"),
 )
 
-METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in _TABLE})
+_FOR_GATES = (
+    # Kept out of `evaluate`, whose report draws it: nobody should choose a model by it.
+    Metric("calibration_error", "classification", "lower", "scores", "Calibration error"),
+)
+
+METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in (*_TABLE, *_FOR_GATES)})
 
 
 def direction_of(metric: str) -> Direction | None:
@@ -64,8 +69,13 @@ def direction_of(metric: str) -> Direction | None:
 
 
 def metrics_of(task: Task) -> tuple[Metric, ...]:
-    """Return the metrics of a task, in the order of reports."""
+    """Return the metrics of a task that every evaluation has, in the order of reports."""
     return tuple(metric for metric in _TABLE if metric.task == task)
+
+
+def metric_names(task: Task) -> list[str]:
+    """Return the names of all metrics of a task, with those that only gates ask for."""
+    return [metric.name for metric in METRICS.values() if metric.task == task]
 
 
 def find_metric(name: str, task: Task) -> Metric:
@@ -77,7 +87,7 @@ def find_metric(name: str, task: Task) -> Metric:
     metric = METRICS.get(name)
     if metric is not None and metric.task == task:
         return metric
-    names = [metric.name for metric in metrics_of(task)]
+    names = metric_names(task)
     close = closest(name, names)
     hint = f"did you mean '{close}'?" if close else f"use one of: {', '.join(names)}"
     raise UsageError(f"'{name}' is no metric of a {task} task", hint=hint)

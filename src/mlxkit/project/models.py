@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from mlxkit.project.gates import Gate
+
 Task = Literal["classification", "regression"]
 Kind = Literal["train", "evaluate", "stage"]
 Direction = Literal["higher", "lower"]
@@ -72,30 +74,6 @@ def model_output(outputs: Mapping[str, str]) -> str | None:
 
 
 @dataclass(frozen=True)
-class Gate:
-    """One condition of a promotion. Exactly one of `minimum`, `maximum` and `beats` is set.
-
-    Attributes:
-        direction: which way the metric is better; None means mlx's own table of metrics knows.
-        confidence: of the one-sided interval of a `beats` gate, in (0.5, 1).
-    """
-
-    metric: str
-    minimum: float | None = None
-    maximum: float | None = None
-    beats: Literal["champion"] | None = None
-    confidence: float = 0.95
-    direction: Direction | None = None
-
-    def __str__(self) -> str:
-        if self.minimum is not None:
-            return f"{self.metric} >= {self.minimum:g}"
-        if self.maximum is not None:
-            return f"{self.metric} <= {self.maximum:g}"
-        return f"{self.metric} beats champion"
-
-
-@dataclass(frozen=True)
 class Costs:
     """What one wrong row costs, in any unit: of a false alarm, and of a missed positive."""
 
@@ -128,6 +106,7 @@ class Environment:
         target: that the training runs on; None means what the stage says.
         approvers: one of them must agree to a promotion; `anyone` is whoever else.
         pushed: whether commit and data must be on their remotes, where there are any.
+        gates: judged after the project's own.
     """
 
     name: str
@@ -138,6 +117,7 @@ class Environment:
     target: str | None = None
     approvers: tuple[str, ...] = ()
     pushed: bool = True
+    gates: tuple[Gate, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -187,6 +167,10 @@ class Project:
     drift: DriftRules = field(default_factory=DriftRules)
     environments: Mapping[str, Environment] = field(default_factory=dict)
     targets: Mapping[str, RemoteTarget] = field(default_factory=dict)
+
+    def gates_of(self, environment: Environment) -> tuple[Gate, ...]:
+        """Return the gates before an environment: the project's, and then its own."""
+        return (*self.gates, *environment.gates)
 
     @cached_property
     def train_stage(self) -> Stage | None:

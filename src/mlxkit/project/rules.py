@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from graphlib import CycleError, TopologicalSorter
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from mlxkit.project import environments as env
 from mlxkit.project.call_rules import check_call, check_values
 from mlxkit.project.flow import depends_on, inside, producers
-from mlxkit.project.metrics import metrics_of
+from mlxkit.project.gate_rules import check_gates
 from mlxkit.project.models import PARAMS_FILE, Project, Stage
+from mlxkit.project.path_rules import check_path
 from mlxkit.project.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
     from mlxkit.project.located import Problems, Value
     from mlxkit.project.sound import Sound
-
-
-_OWN_FILES = ("mlx.yaml", "params.yaml", "dvc.yaml", "dvc.lock", "mlflow.db", "mlruns", "src", ".env")
-_OWN_FOLDERS = (".git", ".dvc", ".mlx", ".venv")
 
 
 def check_rules(project: Project, sound: Sound, params: Mapping[str, Any], problems: Problems) -> None:
@@ -46,7 +42,7 @@ def check_rules(project: Project, sound: Sound, params: Mapping[str, Any], probl
             _check_target(project, stage, stages[name], problems)
     _check_outputs(project, stages, problems)
     _check_cycles(project, stages, problems)
-    _check_gates(project, sound, problems)
+    check_gates(project, sound, problems)
     _check_environments(project, data, problems)
     if "read" in data:
         _check_read(project, data["read"], problems)
@@ -101,7 +97,7 @@ def _check_stage(
     given: Mapping[str, Value] = value.data or {}
     for section in given.keys() & {"inputs", "outputs", "code"}:
         for item in _path_values(given[section]):
-            _check_path(project, item, problems, section=section)
+            check_path(project, item, problems, section=section)
     if stage.timeout == 0:
         problems.add(_at(value, "timeout"), "must be more than 0")
     for item in given["params"].data if "params" in given else []:
@@ -131,30 +127,6 @@ def _path_values(value: Value) -> list[Value]:
         case list():
             return [item for item in value.data if not isinstance(item.data, dict)]
     return []
-
-
-def _check_path(project: Project, item: Value, problems: Problems, *, section: str) -> None:
-    path, normal = item.text, posixpath.normpath(item.text)
-    if path and path.splitlines() != [path]:
-        # DVC runs each line of a stage's command as a command of its own.
-        problems.add(item, f"the path {path!r} has a line break, which no path may have here")
-    elif "  " in path:
-        # DVC folds a long command where it likes, and of spaces in a row it may read one again.
-        problems.add(item, f"the path '{path}' has two spaces in a row, which DVC does not always keep")
-    elif "${" in path:
-        problems.add(item, f"'{path}' is taken as it is written, and no path may hold '${{'")
-    elif not path or path.startswith(("/", "~")) or normal == "." or normal.split("/")[0] == "..":
-        problems.add(item, f"'{path}' must be a path inside the project, relative to its root")
-    elif normal != path.rstrip("/"):
-        problems.add(item, f"write '{path}' as '{normal}'")
-    elif section == "code" and not (project.root / path).exists():
-        problems.add(item, f"there is no file '{path}'")
-    elif section == "outputs" and (
-        any(inside(own, normal) for own in (*_OWN_FILES, *_OWN_FOLDERS, f"src/{project.package}"))
-        or any(inside(normal, own) for own in _OWN_FOLDERS)
-    ):
-        # Outputs are deleted before their stage runs.
-        problems.add(item, f"'{path}' is the project's own, and no place for an output")
 
 
 def _check_read(project: Project, value: Value, problems: Problems) -> None:
@@ -210,35 +182,6 @@ def _check_cycles(project: Project, values: Mapping[str, Value], problems: Probl
     except CycleError as error:
         names: list[str] = error.args[1]
         problems.add(values[names[-1]], f"the stages need each other: {' -> '.join(names)}")
-
-
-def _check_gates(project: Project, sound: Sound, problems: Problems) -> None:
-    data: dict[str, Value] = sound.value.data
-    gates = _at(data["promote"], "gates") if "promote" in data else None
-    for gate in gates.data if gates is not None and isinstance(gates.data, list) else []:
-        if "metric" in gate.data and not sound.broken & {"task", "stages", "promote"}:
-            _check_metric(project, gate, problems)
-        given = [key for key in ("min", "max", "beats") if key in gate.data]
-        if not given:
-            problems.add(gate, "needs one of 'min', 'max' and 'beats'")
-        elif len(given) > 1:
-            problems.add(gate, f"has {' and '.join(repr(key) for key in given)}; write one gate for each")
-        elif "confidence" in gate.data and given != ["beats"]:
-            problems.add(gate.data["confidence"], "only a 'beats' gate has a confidence")
-
-
-def _check_metric(project: Project, gate: Value, problems: Problems) -> None:
-    """Note a gate on a metric that no run will have, or of which nobody says which way is better."""
-    value, evaluate = gate.data["metric"], project.evaluate_stage
-    name, usual = value.text, [metric.name for metric in metrics_of(project.task)]
-    if name in usual or name.removeprefix("baseline.") in usual:
-        return
-    if evaluate is not None and evaluate.call is None and evaluate.cmd is None:
-        close = did_you_mean(name, usual) or f"; use one of: {', '.join(usual)}"
-        problems.add(value, f"a {project.task} has no metric '{name}'{close}")
-    elif "beats" in gate.data and "direction" not in gate.data:
-        way = "add 'direction: higher' or 'direction: lower'"
-        problems.add(gate, f"mlx does not know which way '{name}' is better; {way}")
 
 
 def _check_environments(project: Project, data: Mapping[str, Value], problems: Problems) -> None:

@@ -5,89 +5,21 @@ One table serves three readers: `validation`, `mlx.schema.json` for editors, and
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-NAME = r"[A-Za-z][A-Za-z0-9_-]*"
-VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
-DURATION = r"\d+(\.\d+)?(s|m|h)?"
-
-
-@dataclass(frozen=True)
-class Text:
-    """Any text; numbers and dates are taken as they are written."""
-
-    pattern: str = ""
-    example: str = ""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of a few words."""
-
-    options: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Number:
-    """A number within bounds; `open` excludes the bounds themselves."""
-
-    low: float | None = None
-    high: float | None = None
-    whole: bool = False
-    open: bool = False
-
-
-@dataclass(frozen=True)
-class Scalar:
-    """A label: text, number or boolean."""
-
-
-@dataclass(frozen=True)
-class Flag:
-    """The one boolean that makes a difference; the other is the default."""
-
-    value: bool
-
-
-@dataclass(frozen=True)
-class ListOf:
-    """A list of one type."""
-
-    item: Type
-
-
-@dataclass(frozen=True)
-class MapOf:
-    """A mapping from names to one type; `lists` also accepts a plain list of texts."""
-
-    item: Type
-    key_pattern: str = ""
-    lists: bool = False
-    empty_is_default: bool = False
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A mapping with known keys."""
-
-    title: str
-    keys: Mapping[str, Key] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Key:
-    """One key of a Shape: its type and a sentence for the reference."""
-
-    type: Type
-    doc: str
-    required: bool = False
-
-
-Type = Text | Choice | Number | Scalar | Flag | ListOf | MapOf | Shape
+from mlxkit.project.gate_schema import GATE
+from mlxkit.project.shapes import (
+    DURATION,
+    NAME,
+    VARIABLE,
+    Choice,
+    Flag,
+    Key,
+    ListOf,
+    MapOf,
+    Number,
+    Scalar,
+    Shape,
+    Text,
+)
 
 _PATHS = MapOf(Text(), NAME, lists=True)
 
@@ -123,23 +55,6 @@ STAGE = Shape(
     },
 )
 
-GATE = Shape(
-    "gate",
-    {
-        "metric": Key(Text(), "Name of a metric that `evaluate` writes.", required=True),
-        "min": Key(Number(), "Passes when the metric is at least this."),
-        "max": Key(Number(), "Passes when the metric is at most this."),
-        "beats": Key(Choice(("champion",)), "Passes when the model is better than the current champion."),
-        "confidence": Key(
-            Number(0.5, 1, open=True), "Of the one-sided interval of a `beats` gate. Default 0.95."
-        ),
-        "direction": Key(
-            Choice(("higher", "lower")),
-            "Which way your own metric is better; mlx knows it for its own metrics.",
-        ),
-    },
-)
-
 ENVIRONMENT = Shape(
     "environment",
     {
@@ -158,6 +73,7 @@ ENVIRONMENT = Shape(
             "With `false`, it takes models whose commit or data are on no remote. Default: all but the first "
             "environment refuse them.",
         ),
+        "gates": Key(ListOf(GATE), "More conditions that a model must meet here, after those of `promote`."),
     },
 )
 

@@ -6,7 +6,7 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from mlxkit.project.schema import (
+from mlxkit.project.shapes import (
     NAME,
     VARIABLE,
     Choice,
@@ -14,9 +14,11 @@ from mlxkit.project.schema import (
     ListOf,
     MapOf,
     Number,
+    OneOf,
     Scalar,
     Shape,
     Text,
+    Texts,
     Type,
 )
 from mlxkit.project.suggestions import did_you_mean
@@ -38,8 +40,15 @@ def validate(value: Value, kind: Type, problems: Problems) -> None:
     match kind:
         case Shape():
             _validate_shape(value, kind, problems)
+        case OneOf():
+            _validate_one_of(value, kind, problems)
         case MapOf():
             _validate_map(value, kind, problems)
+        case Texts() if isinstance(value.data, list):
+            for item in value.data:
+                validate(item, Text(), problems)
+        case Texts(example):
+            validate(value, Text(example=example), problems)
         case ListOf():
             if not isinstance(value.data, list):
                 problems.add(value, f"must be a list, is {describe(value)}")
@@ -65,7 +74,32 @@ def describe(value: Value) -> str:
             return f"'{value.text}'"
 
 
-def _validate_shape(value: Value, shape: Shape, problems: Problems) -> None:
+def _validate_one_of(value: Value, kind: OneOf, problems: Problems) -> None:
+    """Find out which of the mappings is meant, and note what is wrong in it."""
+    if not isinstance(value.data, dict):
+        problems.add(value, f"must be a mapping, is {describe(value)}")
+        return
+    shapes = kind.by_key
+    named = [name for name in value.data if name in shapes]
+    if len(named) == 1:
+        _validate_shape(value, shapes[named[0]], problems, listed=True)
+        return
+    if named:
+        text = f"a {kind.title} has either '{named[0]}' or '{named[1]}', not both; write one for each"
+        problems.add(value.data[named[1]], text)
+        return
+    known = {name for shape in kind.shapes for name in shape.keys}
+    unknown = [name for name in value.data if name not in known]
+    for name in unknown:
+        close = did_you_mean(name, list(shapes))
+        problems.add(value.data[name], f"unknown key{close}")
+    if not unknown:
+        listed = ", ".join(f"'{name}'" for name in shapes)
+        problems.add(value, f"does not say what it judges; a {kind.title} has one of {listed}")
+
+
+def _validate_shape(value: Value, shape: Shape, problems: Problems, *, listed: bool = False) -> None:
+    """Note what is wrong in a mapping; `listed` names all keys where an unknown one is like none of them."""
     data = value.data
     if data is None and not any(key.required for key in shape.keys.values()):
         return
@@ -76,7 +110,8 @@ def _validate_shape(value: Value, shape: Shape, problems: Problems) -> None:
         if name in shape.keys:
             validate(item, shape.keys[name].type, problems)
         else:
-            problems.add(item, f"unknown key{did_you_mean(name, list(shape.keys))}")
+            others = f"; a {shape.title} has {', '.join(shape.keys)}" if listed else ""
+            problems.add(item, f"unknown key{did_you_mean(name, list(shape.keys)) or others}")
     for name, key in shape.keys.items():
         if key.required and name not in data:
             problems.add(value, f"missing; {key.doc[0].lower()}{key.doc[1:].rstrip('.')}", key=name)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mlxkit.adapters.mlflow_runs import Run
     from mlxkit.adapters.mlflow_store import Store
     from mlxkit.project.models import Environment, Project
-    from mlxkit.registry.gates import GateVerdict
+    from mlxkit.registry.gates.verdict import GateVerdict
 
 
 @dataclass(frozen=True)

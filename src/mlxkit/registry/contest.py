@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters.mlflow_model import load_model, model_columns
-from mlxkit.errors import DataError
+from mlxkit.errors import DataError, MlxError
 from mlxkit.evaluation.clusters import clusters_of
 from mlxkit.evaluation.comparison import Comparison, compare, paired_bootstrap
 from mlxkit.evaluation.predictions import Predictions, predict
 from mlxkit.evaluation.score import score
 from mlxkit.evaluation.training_rows import TRAINING_ROWS_FILE, TrainingRows, overlap
-from mlxkit.project.metrics import METRICS
+from mlxkit.pipeline.formats import first_line
+from mlxkit.project.metrics import metric_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
     from mlxkit.evaluation.training_rows import Overlap
-    from mlxkit.project.models import Direction, Gate, Project
+    from mlxkit.project.gates import MetricGate
+    from mlxkit.project.models import Direction, Project
 
     OwnMetric = Callable[[Series[Any], Predictions], float]
 
@@ -41,26 +43,44 @@ class Contender:
     recorded: Mapping[str, float]
     predictions: Predictions | None = None
 
+    @classmethod
+    def of(
+        cls, project: Project, directory: Path, recorded: Mapping[str, float], rows: Rows | None
+    ) -> Contender:
+        """Load a model and let it predict the rows.
+
+        Raises:
+            DataError: the rows lack a column, or the model raises on them.
+        """
+        if rows is None:
+            return cls(directory, recorded)
+        columns = model_columns(directory) or None
+        model = load_model(directory)
+        try:
+            predictions = predict(model, rows.frame, project.task, target=project.target, columns=columns)
+        except MlxError:
+            raise
+        except Exception as error:  # the user's own code, as in `pipeline/user_code.py`
+            said = f"{type(error).__name__}: {first_line(error)}"
+            raise DataError(
+                f"the model does not predict the evaluation rows: {said}",
+                hint="run `mlx run evaluate`",
+            ) from error
+        return cls(directory, recorded, predictions)
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The rows that decide, and the project's own metrics on them by name."""
+    """The rows that decide.
+
+    Attributes:
+        own: the project's own metrics on them by name.
+        data: hash of the file that the rows are from; empty where it is not known.
+    """
 
     frame: DataFrame
     own: Mapping[str, OwnMetric] = field(default_factory=dict)
-
-
-def contender(
-    project: Project, directory: Path, recorded: Mapping[str, float], rows: Rows | None
-) -> Contender:
-    """Load a model and let it predict the rows."""
-    if rows is None:
-        return Contender(directory, recorded)
-    columns = model_columns(directory) or None
-    predictions = predict(
-        load_model(directory), rows.frame, project.task, target=project.target, columns=columns
-    )
-    return Contender(directory, recorded, predictions)
+    data: str = ""
 
 
 def measured(project: Project, model: Contender, rows: Rows | None) -> dict[str, float]:
@@ -69,9 +89,9 @@ def measured(project: Project, model: Contender, rows: Rows | None) -> dict[str,
         return dict(model.recorded)
     truth = rows.frame[project.target]
     values = score(project.task, truth, model.predictions, positive=project.positive)
-    own = {name: float(metric(truth, model.predictions)) for name, metric in rows.own.items()}
-    recorded = {name: value for name, value in model.recorded.items() if name not in METRICS}
-    return {**recorded, **values, **own}
+    ours = metric_names(project.task)
+    recorded = {name: value for name, value in model.recorded.items() if name not in ours}
+    return {**recorded, **values}
 
 
 def training_overlap(directory: Path, rows: Rows | None) -> Overlap | None:
@@ -88,7 +108,7 @@ def compared(
     champion: Contender,
     rows: Rows | None,
     *,
-    gate: Gate,
+    gate: MetricGate,
     direction: Direction,
 ) -> Comparison:
     """Compare two models by the gate's metric: on the rows, or as their runs recorded it where only they can.
@@ -99,7 +119,8 @@ def compared(
     if rows is None or challenger.predictions is None or champion.predictions is None:
         return _recorded(gate.metric, challenger, champion, direction)
     truth, clusters = rows.frame[project.target], clusters_of(rows.frame, project.key)
-    if gate.metric in METRICS:
+    own = rows.own.get(gate.metric)
+    if own is None and gate.metric in metric_names(project.task):
         return compare(
             gate.metric,
             project.task,
@@ -110,7 +131,6 @@ def compared(
             clusters=clusters,
             confidence=gate.confidence,
         )
-    own = rows.own.get(gate.metric)
     if own is None:
         return _recorded(gate.metric, challenger, champion, direction)
     ours, theirs = challenger.predictions, champion.predictions

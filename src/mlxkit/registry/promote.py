@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
-from functools import cache
 from typing import TYPE_CHECKING
 
 from mlxkit.adapters import mlflow_registry, mlflow_runs
+from mlxkit.pipeline.execute import prints_aside
 from mlxkit.registry import approval
 from mlxkit.registry.candidate import find_run_to_promote, model_of
 from mlxkit.registry.case import Case
-from mlxkit.registry.contest import Rows, compared, contender, measured, training_overlap
-from mlxkit.registry.gates import Rival, judge
+from mlxkit.registry.contest import Contender, Rows
+from mlxkit.registry.gates.judge import judge
+from mlxkit.registry.gates.trial import Champion, Trial
 from mlxkit.registry.move import Move, move
 from mlxkit.registry.provenance import check_provenance
 from mlxkit.registry.stores import check_predecessor
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mlxkit.adapters.mlflow_registry import Version
     from mlxkit.adapters.mlflow_store import Store
-    from mlxkit.evaluation.comparison import Comparison
-    from mlxkit.project.models import Direction, Environment, Gate, Project
-    from mlxkit.registry.contest import Contender
-    from mlxkit.registry.gates import GateVerdict
+    from mlxkit.project.models import Environment, Project
+    from mlxkit.registry.gates.verdict import GateVerdict
     from mlxkit.registry.promotion import Evaluation, Promotion
     from mlxkit.registry.provenance import Provenance
 
@@ -47,7 +50,7 @@ def promote(
     Raises:
         UsageError: the store does not know the run.
         Refused: there is nothing to promote, or this model may not come here, whatever its quality.
-        ConfigError: a gate cannot be judged.
+        DataError: the model does not predict the evaluation rows.
     """
     run = find_run_to_promote(project, environment, store, run_id)
     model_id = model_of(store, run)
@@ -71,33 +74,27 @@ def promote(
 
 
 def _judged(case: Case, evaluation: Evaluation) -> tuple[GateVerdict, ...]:
-    project = case.project
-    rows = None if evaluation.rows is None else Rows(evaluation.rows(), evaluation.own_metrics)
+    project, before = case.project, case.before
+    rows = None
+    if evaluation.rows is not None:
+        rows = Rows(evaluation.rows(), evaluation.own_metrics, evaluation.data())
     directory = mlflow_registry.download_model(case.store, case.model_id)
-    challenger = contender(project, directory, case.run.metrics, rows)
-    return judge(
-        project.gates,
-        task=project.task,
-        metrics=measured(project, challenger, rows),
-        rival=_rival(case, challenger, rows),
-    )
+    challenger = Contender.of(project, directory, case.run.metrics, rows)
+    champion = None if before is None else _champion(case.store, before)
+    trial = Trial(project, case.environment, challenger, rows, champion)
+    with prints_aside():
+        return judge(project.gates_of(case.environment), trial)
 
 
-def _rival(case: Case, challenger: Contender, rows: Rows | None) -> Rival | None:
-    before, project, store = case.before, case.project, case.store
-    if before is None or not any(gate.beats for gate in project.gates):
-        return None
-    directory = mlflow_registry.download(store, before)
+def _champion(store: Store, version: Version) -> Champion:
+    def recorded() -> Mapping[str, float]:
+        run = mlflow_runs.get_run(store, version.run_id) if version.run_id else None
+        return run.metrics if run else {}
 
-    @cache
-    def champion() -> Contender:
-        run = mlflow_runs.get_run(store, before.run_id) if before.run_id else None
-        return contender(project, directory, run.metrics if run else {}, rows)
+    def fetch() -> Path:
+        return mlflow_registry.download(store, version)
 
-    def compare(gate: Gate, direction: Direction) -> Comparison:
-        return compared(project, challenger, champion(), rows, gate=gate, direction=direction)
-
-    return Rival(f"version {before.version}", training_overlap(directory, rows), compare)
+    return Champion(f"version {version.version}", fetch, recorded)
 
 
 def _wanted(case: Case, gates: tuple[GateVerdict, ...], provenance: Provenance, reason: str) -> Move:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from mlxkit.registry.contest import OwnMetric
-    from mlxkit.registry.gates import GateVerdict
+    from mlxkit.registry.gates.verdict import GateVerdict
     from mlxkit.registry.records import PromotionRecord
 
 
@@ -23,10 +23,12 @@ class Evaluation:
         rows: loads the evaluation rows, target included; None where the project has none that mlx can score,
             and what the runs recorded decides.
         own_metrics: the project's own metrics by name: from true labels and predictions to a value.
+        data: returns the hash of the rows' file, as DVC has it; empty where nobody knows it.
     """
 
     rows: Callable[[], DataFrame] | None = None
     own_metrics: Mapping[str, OwnMetric] = field(default_factory=dict)
+    data: Callable[[], str] = str
 
 
 @dataclass(frozen=True)

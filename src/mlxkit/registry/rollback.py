@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mlxkit.adapters import mlflow_registry, mlflow_runs
 from mlxkit.adapters.mlflow_model import load_model
 from mlxkit.errors import MlxError, Refused, UsageError
-from mlxkit.registry.contest import Rows, contender
+from mlxkit.registry.contest import Contender, Rows
 from mlxkit.registry.history import history
 from mlxkit.registry.move import Move, move
 from mlxkit.registry.versions import find_version
@@ -147,7 +147,7 @@ def _try(project: Project, store: Store, version: Version, rows: Callable[[], Da
         if sample is None:
             load_model(directory)
             return 0
-        contender(project, directory, {}, Rows(sample))
+        Contender.of(project, directory, {}, Rows(sample))
     except Exception as error:  # whatever the model's own code raises
         said = error.message if isinstance(error, MlxError) else f"{type(error).__name__}: {error}"
         raise Refused(

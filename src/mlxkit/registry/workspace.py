@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters import git
 from mlxkit.errors import Refused
+from mlxkit.pipeline.hashing import Hasher
 from mlxkit.pipeline.lockfile import tracked_data
 from mlxkit.pipeline.own_metrics import own_metric
 from mlxkit.project.environments import choose, lookup
 from mlxkit.project.flow import producers
-from mlxkit.project.metrics import METRICS
+from mlxkit.project.gates import metrics_named
+from mlxkit.project.metrics import metric_names
 from mlxkit.registry.approval import on_github
 from mlxkit.registry.candidate import find_run_to_promote
 from mlxkit.registry.decision import decide
@@ -49,7 +51,7 @@ def promote_from_workspace(
         environment=environment,
         store=store,
         provenance=provenance_of(project, environment, run),
-        evaluation=evaluation_of(project),
+        evaluation=evaluation_of(project, environment),
         run_id=run.id,
         dry_run=dry_run,
         reason=reason,
@@ -86,7 +88,7 @@ def roll_back_in_workspace(
     Raises what `registry.rollback.roll_back` raises.
     """
     chosen = environment_of(project, environment)
-    rows = None if project.evaluation_rows_path is None else evaluation_of(project).rows
+    rows = None if project.evaluation_rows_path is None else evaluation_of(project, chosen).rows
     return roll_back(project, store_of(project, chosen), chosen, by=actor(), rows=rows, to=to, reason=reason)
 
 
@@ -107,7 +109,7 @@ def environment_of(project: Project, name: str | None, *, option: str = "--env")
     return choose(project, None, branch=git.branch(project.root)).environment
 
 
-def evaluation_of(project: Project) -> Evaluation:
+def evaluation_of(project: Project, environment: Environment) -> Evaluation:
     """Return the rows that decide, loaded when they are needed, and the project's own metrics.
 
     Raises:
@@ -121,9 +123,18 @@ def evaluation_of(project: Project) -> Evaluation:
             hint="add `evaluate: {}` below `stages:`",
         )
     load = functools.cache(functools.partial(_rows, project, path))
-    own = {gate.metric for gate in project.gates if gate.metric not in METRICS}
+    usual = metric_names(project.task)
+    own = [
+        name
+        for name in metrics_named(project.gates_of(environment))
+        if name not in usual and not name.startswith("baseline.")
+    ]
     metrics = {name: own_metric(project, name, load) for name in own}
-    return Evaluation(load, metrics)
+    return Evaluation(load, metrics, functools.partial(_digest, project, path))
+
+
+def _digest(project: Project, path: str) -> str:
+    return Hasher(project.root, project.state_dir / "memo.json").hash(path) or ""
 
 
 def _rows(project: Project, path: str) -> Any:

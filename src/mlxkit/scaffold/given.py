@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 import pandas as pd
 
 from mlxkit.errors import UsageError
-from mlxkit.project.schema import READ, Flag, ListOf, Number, Text
+from mlxkit.project.schema import READ
+from mlxkit.project.shapes import Flag, ListOf, Number, Text
 from mlxkit.project.suggestions import closest
 from mlxkit.scaffold.dates import ISO, UNITS
 

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from mlxkit.errors import DataError, ToolError
+from mlxkit.evaluation.drift import ColumnDrift, DriftReport, SchemaProblem, check_drift, drift
 from mlxkit.evaluation.profile import Profile, build_profile
-from mlxkit.monitoring.drift import ColumnDrift, DriftReport, SchemaProblem, check_drift, drift
 
 INPUTS = ["age", "charges", "plan", "active", "name", "since"]
 

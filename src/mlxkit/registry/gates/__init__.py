@@ -1,0 +1,1 @@
+"""The gates of a promotion: one module for each family, which all return verdicts on one trial."""
