@@ -13,6 +13,7 @@ from mlxkit.errors import UsageError
 from mlxkit.pipeline.events import Events, StageAway, Warned
 from mlxkit.pipeline.jobs import JobRecord, Jobs
 from mlxkit.pipeline.lockfile import cache_folder
+from mlxkit.pipeline.requirements import requirements_of
 from mlxkit.pipeline.settlement import Begun
 from mlxkit.pipeline.stage_job import job_of
 from mlxkit.pipeline.warm import AWAY, STAGES, linger_seconds
@@ -241,24 +242,3 @@ def _walk(root: Path, data: set[str]) -> Iterator[str]:
         above = Path(parent).relative_to(root)
         folders[:] = [n for n in folders if n not in _SKIPPED and (above / n).as_posix() not in data]
         yield from (path for name in names if (path := (above / name).as_posix()) not in data)
-
-
-def requirements_of(project: Project, target: str) -> str:
-    """Return the text of the requirements for a target: of the file that it names, else what is here.
-
-    Raises:
-        UsageError: the file is not there.
-    """
-    from mlxkit.pipeline.installed import pinned
-
-    name = project.targets[target].requirements
-    if name is None:
-        return pinned(project.root)
-    try:
-        return (project.root / name).read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"the requirements of target '{target}' cannot be read: {error.strerror}",
-            context=[name],
-            hint=f"correct `targets: {target}: requirements` in {CONFIG_FILE}",
-        ) from error
