@@ -142,7 +142,7 @@ class Box:
     def give_cards(self, *numbers: int) -> None:
         """Let the machine have graphics cards."""
         tool = self.home / ".local" / "bin" / "nvidia-smi"
-        _write_program(tool, _CARDS.format(cards=" ".join(map(str, numbers))))
+        write_program(tool, _CARDS.format(cards=" ".join(map(str, numbers))))
 
 
 @contextlib.contextmanager
@@ -161,12 +161,12 @@ def box_in(folder: Path) -> Iterator[Box]:
     (folder / "ssh.conf").write_text(_SSH.format(**names))
     kind, key_text = (folder / "host.pub").read_text().split()[:2]
     (folder / "known").write_text(f"[127.0.0.1]:{port} {kind} {key_text}\n")
-    _write_program(
+    write_program(
         folder / "bin" / "ssh", f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/ssh.conf "$@"\n'
     )
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     names = {"python": os.path.realpath(sys.executable), "packages": sysconfig.get_path("purelib")}
-    _write_program(box.home / ".local" / "bin" / "uv", _UV.format(version=version, **names))
+    write_program(box.home / ".local" / "bin" / "uv", _UV.format(version=version, **names))
     box.start()
     try:
         yield box
@@ -196,7 +196,8 @@ def _sshd() -> str | None:
     return shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
 
 
-def _write_program(path: Path, text: str) -> None:
+def write_program(path: Path, text: str) -> None:
+    """Write a program of a few lines of shell."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     path.chmod(0o755)
