@@ -7,6 +7,7 @@ import re
 import secrets
 import signal
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -131,3 +132,32 @@ def masters_of(box: Box) -> list[int]:
     asked = ["ssh", "-O", "check", "-o", f"ControlPath={os.environ['HOME']}/.mlx/cm/%C", "gpu-box"]
     done = subprocess.run(asked, capture_output=True, text=True, check=False)
     return [int(pid) for pid in re.findall(r"pid=(\d+)", done.stderr)]
+
+
+LOUD = """
+
+def clean(raw: dict, scale):
+    import os
+
+    for number in range(100):
+        os.write(1, (b"%06d " % number) * 149_796 + b"." * 1_428)
+    return {"n": raw["n"] * scale}
+"""
+
+
+def test_all_of_a_hundred_megabytes_that_a_stage_prints_arrives_and_memory_does_not_grow(
+    away: SmallProject, box: Box
+) -> None:
+    away.write({"src/demo/steps.py": STEPS.replace("def clean(", "def unused(") + LOUD})
+    command = [sys.executable, "-m", "mlxkit", "run", "clean", "--on", "gpu"]
+    with subprocess.Popen(
+        command, cwd=away.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as running:
+        _, status, used = os.wait4(running.pid, 0)
+        running.returncode = os.waitstatus_to_exitcode(status)
+    assert running.returncode == 0
+    here, there = away.root / ".mlx/logs/clean.log", box.jobs()[0] / "log"
+    assert there.stat().st_size == 105_000_000
+    assert here.read_bytes().endswith(there.read_bytes())
+    assert here.stat().st_size < 105_000_000 + 1_000  # before it stands how the environment was made
+    assert used.ru_maxrss < 400 << 10
