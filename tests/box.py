@@ -146,8 +146,8 @@ class Box:
 
 
 @contextlib.contextmanager
-def box_in(folder: Path) -> Iterator[Box]:
-    """Make a box for as long as this is held."""
+def box_in(folder: Path, host: str = HOST) -> Iterator[Box]:
+    """Make a box for as long as this is held; `host` is its name for ssh."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -156,7 +156,7 @@ def box_in(folder: Path) -> Iterator[Box]:
     for name in ("host", "id"):
         key = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
         subprocess.run(key, check=True)
-    names = {"folder": folder, "port": port, "host": HOST}
+    names = {"folder": folder, "port": port, "host": host}
     (folder / "sshd.conf").write_text(_SSHD.format(**names))
     (folder / "ssh.conf").write_text(_SSH.format(**names))
     kind, key_text = (folder / "host.pub").read_text().split()[:2]

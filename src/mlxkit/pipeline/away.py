@@ -73,14 +73,19 @@ class Away:
             tell=lambda text: self._events(Warned(text)),
         )
 
+    def where(self, stage: Stage) -> str | None:
+        """Return the name of the machine that a stage runs on, None for this one."""
+        if self._options.job is not None:
+            return self._jobs.find(self._options.job).target
+        return target_of(self._project, self._environment, stage, self._options)
+
     def begin(self, stage: Stage, state: StageState) -> Begun:
         """Note what a stage begins with, and where it runs; a machine may be doing just that already."""
-        hashes = self._staleness.dependency_hashes(stage.name)
-        target = target_of(self._project, self._environment, stage, self._options)
+        hashes, target = self._staleness.dependency_hashes(stage.name), self.where(stage)
         known = None
         if self._options.job is not None:
             known = self._jobs.find(self._options.job)
-            hashes, target = dict(known.hashes), known.target
+            hashes = dict(known.hashes)
         elif target is not None:
             definition = self._staleness.definitions[stage.name]
             known = next((job for job in self._jobs.open() if job.does(definition, hashes, target)), None)
