@@ -342,6 +342,8 @@ def test_a_command_finds_the_projects_package_there(away: SmallProject, box: Box
 
 def test_where_a_stage_is_is_told(away: SmallProject, box: Box) -> None:
     events: list[Event] = []
+    slow = STEPS.replace('print("cleaning")', 'print("cleaning"), __import__("time").sleep(1)')
+    away.write({"src/demo/steps.py": slow})
     assert away.run("clean", on="gpu", force=True, events=events.append).error is None
     told = [(event.target, event.phase) for event in events if isinstance(event, StageAway)]
     assert {target for target, _ in told} == {"gpu"}

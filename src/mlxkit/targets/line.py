@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 _NOT_THERE, _NO_PYTHON, _NO_SETUP = 71, 72, 73
 """Exit statuses of the script below."""
 _TIMEOUT_SECONDS = 120.0
+_SETUP = f"""\
+trap 'exit {_NO_SETUP}' EXIT
+eval @SETUP@ </dev/null >&2 || exit {_NO_SETUP}
+trap - EXIT
+"""
+"""Says so also when a line of it ends the shell; and the request on standard input is not for it to read."""
 _BEGIN = """\
 PATH="$PATH:$HOME/.local/bin:$HOME/.cargo/bin"; export PATH
 root=@ROOT@
@@ -133,7 +139,7 @@ class Line:
         home, _, rest = self.target.path.partition("/")
         root = f'"$HOME"/{shlex.quote(rest)}' if home == "~" else shlex.quote(self.target.path)
         setup = self.target.setup
-        first = f"{{ {setup}\n}} >&2 || exit {_NO_SETUP}\n" if setup else ""
+        first = _SETUP.replace("@SETUP@", shlex.quote(setup)) if setup else ""
         return first + (_BEGIN + then).replace("@ROOT@", root).replace("@CODE@", self._name)
 
     def _data(self, request: Mapping[str, Any]) -> bytes:
