@@ -64,6 +64,8 @@ class BadLine:
     Attributes:
         delay: seconds that each byte takes, one way.
         bytes_until_cut: after so many, whichever connection carries them is cut; None for none.
+        bytes_until_silent: after so many, the line falls silent.
+        is_silent: whether it passes nothing on now.
         cuts: how often one was cut for that.
         unheard: connections that were begun while it was silent.
     """
@@ -71,9 +73,10 @@ class BadLine:
     def __init__(self, port: int) -> None:
         self.delay = 0.0
         self.bytes_until_cut: int | None = None
+        self.bytes_until_silent: int | None = None
         self.cuts = self.unheard = 0
         self._carried, self._lock = 0, threading.Lock()
-        self._to, self._is_silent = port, False
+        self._to, self.is_silent = port, False
         self._connections: list[_Connection] = []
         self._entry = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._entry.getsockname()[1]
@@ -81,18 +84,21 @@ class BadLine:
 
     def fall_silent(self) -> None:
         """Pass nothing on any more and close nothing: a cable that was pulled, a laptop that was moved."""
-        self._is_silent = True
+        self.is_silent = True
         for connection in self._connections:
             connection.silent.set()
 
     def recover(self) -> None:
         """Serve new connections again; those of before stay silent for ever."""
-        self._is_silent = False
+        self.is_silent = False
 
     def is_cut_by(self, number: int) -> bool:
         """Count bytes, and say whether they were one too many."""
         with self._lock:
             self._carried += number
+            if self.bytes_until_silent is not None and self._carried >= self.bytes_until_silent:
+                self.bytes_until_silent = None
+                self.fall_silent()
             if self.bytes_until_cut is None or self._carried < self.bytes_until_cut:
                 return False
             self._carried, self.cuts = 0, self.cuts + 1
@@ -112,7 +118,7 @@ class BadLine:
             except OSError:
                 return
             connection = _Connection(near, far, self)
-            if self._is_silent:
+            if self.is_silent:
                 self.unheard += 1
                 connection.silent.set()
             self._connections.append(connection)

@@ -78,7 +78,7 @@ def test_a_line_that_falls_silent_is_found_again_and_nothing_is_told_twice(
 def test_files_travel_over_a_slow_line_that_breaks_again_and_again(
     away: SmallProject, line: BadLine, tool: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = secrets.token_hex(2_000_000)
+    text = secrets.token_hex(4_000_000)
     away.write(
         {
             "data/raw.json": {"n": 5, "text": text},
@@ -87,27 +87,30 @@ def test_files_travel_over_a_slow_line_that_breaks_again_and_again(
     )
     if tool == "tar":
         monkeypatch.setattr("mlxkit.adapters.rsync.shutil.which", lambda name: None)
-    line.delay, line.bytes_until_cut = 0.02, 1_000_000 if tool == "rsync" else 7_000_000
+    line.delay, line.bytes_until_cut = 0.02, 4_000_000 if tool == "rsync" else 11_000_000
     result = away.run("clean", on="gpu")
     assert result.error is None, (result.error, result.error.context)
     assert away.json("build/clean.json") == {"n": 15, "text": text}
-    assert line.cuts >= (7 if tool == "rsync" else 1)
+    assert line.cuts >= (4 if tool == "rsync" else 1)
     assert away.damaged_objects() == []
 
 
-def test_a_line_that_is_away_while_files_travel_is_waited_for(
-    away: SmallProject, line: BadLine, start: Start
+@pytest.mark.parametrize("number", [200_000, 5_000_000, 9_000_000])
+def test_a_line_that_falls_silent_while_files_travel_there_or_back(
+    away: SmallProject, line: BadLine, start: Start, number: int
 ) -> None:
-    away.write({"data/raw.json": {"n": 5, "text": secrets.token_hex(2_000_000)}})
-    line.bytes_until_cut = 1_500_000
+    text = secrets.token_hex(4_000_000)
+    steps = STEPS.replace('{"n": raw["n"] * scale}', '{**raw, "n": raw["n"] * scale}')
+    away.write({"data/raw.json": {"n": 5, "text": text}, "src/demo/steps.py": steps})
+    line.bytes_until_silent = number
     running = start(away, "run", "clean", "--on", "gpu")
-    wait_for(lambda: line.cuts)
-    line.fall_silent()
-    wait_for(lambda: line.unheard > 1)
+    wait_for(lambda: line.is_silent)
+    wait_for(lambda: line.unheard)
     line.recover()
     _, err = running.communicate(timeout=90)
     assert running.returncode == 0, err
-    assert away.json("build/clean.json") == {"n": 15}
+    assert away.json("build/clean.json") == {"n": 15, "text": text}
+    assert away.damaged_objects() == []
 
 
 def test_only_the_master_of_the_connection_is_killed(

@@ -61,11 +61,16 @@ except OSError:  # somebody else was first
 
 
 class Line:
-    """The way to one target; mlx is sent there when it is not there yet."""
+    """The way to one target; mlx is sent there when it is not there yet.
+
+    Attributes:
+        reached: whether the machine has answered at all.
+    """
 
     def __init__(self, target: RemoteTarget) -> None:
         self.target = target
         self.ssh = Ssh(target.ssh)
+        self.reached = False
         self._name, self._files = own_code()
         self._sending = threading.Lock()
         self._heard: set[subprocess.Popen[bytes]] = set()
@@ -83,6 +88,7 @@ class Line:
             done = self.ssh.run(
                 self._script(_ASK.replace("@VERB@", verb)), data=self._data(request), timeout=timeout
             )
+            self.reached = True
             if done.status == _NOT_THERE:
                 self._send_code()
                 continue

@@ -154,7 +154,7 @@ class Remote:
 
     def _wait(self, remote: RemoteJob, error: LineBroken | None, tries: int, what: str) -> None:
         """Wait until a line may be there again; gives up where nothing that goes on depends on it."""
-        if error is not None and not remote.submitted and (not remote.reached or tries == len(_PAUSES)):
+        if error is not None and not remote.submitted and (not self._line.reached or tries == len(_PAUSES)):
             raise error
         if error is not None and tries == 1:
             self._tell(f"{error.message}; {what}")

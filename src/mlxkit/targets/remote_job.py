@@ -45,11 +45,6 @@ class RemoteJob:
     since: dict[str, int] = field(default_factory=dict)
     left: threading.Event = field(default_factory=threading.Event)
 
-    @property
-    def reached(self) -> bool:
-        """Whether the box has answered at all."""
-        return self.submitted or self.lacks is not None
-
     def tell(self, phase: str) -> None:
         """Say where it is."""
         self.phase = phase

@@ -46,7 +46,7 @@ class Transfer:
         remote.phase = "sending code"
         work, copier = answer["work"], Copier(self._line.ssh, there=answer["rsync"])
         copier.send(self._root, parcel.files, work, like=self._last_work(remote, work))
-        send_objects(self._line, objects, remote.lacks, remote.tell)
+        send_objects(self._line, remote.id, objects, remote.lacks, remote.tell)
 
     def fetch(self, remote: RemoteJob, made: Mapping[str, str], *, logged: bool) -> None:
         """Bring home what a job made, and the store that it logged to, if it has `logged` anything.

@@ -124,6 +124,11 @@ class JobPlace:
         """The file that its supervisor holds a lock of, for as long as that lives."""
         return self.folder / "alive"
 
+    @property
+    def receiving(self) -> Path:
+        """The file with the process that takes data for it, which holds a lock of it."""
+        return self.folder / "receiving"
+
     def read(self, name: str) -> dict[str, Any] | None:
         """Return what `NAME.json` says; None where there is none."""
         try:
