@@ -63,10 +63,14 @@ for card in {cards}; do echo "$card, GPU-$card, Fake $card, 570.1, 1000, 900, 7"
 
 @dataclass
 class Box:
-    """The machine, as tests handle it. Its home is not that of the tests."""
+    """The machine, as tests handle it. Its home is not that of the tests.
+
+    `inside` is a command that everything there runs through.
+    """
 
     folder: Path
     port: int
+    inside: str = ""
     daemon: subprocess.Popen[bytes] | None = None
 
     @property
@@ -91,6 +95,11 @@ class Box:
             "-E",
             str(self.folder / "log"),
         ]
+        if self.inside:
+            write_program(
+                self.folder / "inside", f'#!/bin/sh\nexec {self.inside} sh -c "$SSH_ORIGINAL_COMMAND"\n'
+            )
+            command += ["-o", f"ForceCommand={self.folder / 'inside'}"]
         self.daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 20
         while True:

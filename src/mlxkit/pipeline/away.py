@@ -27,6 +27,7 @@ from mlxkit.targets.box.places import TRACKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from mlxkit.errors import MlxError
     from mlxkit.pipeline.record import Recorder
     from mlxkit.pipeline.run_result import Options
     from mlxkit.pipeline.staleness import StageState, Staleness
@@ -179,6 +180,14 @@ class Away:
         self._jobs.keep(replace(job, state="fetched"))
         if stage.kind == "train":
             self._recorder.merge(self._jobs.folder / job.id / TRACKING, outcome.machine)
+
+    def keep_open(self, stage: Stage, error: MlxError) -> MlxError:
+        """Let a job wait there whose outputs could not be kept; returns the error with the way to them."""
+        if stage.kind == "train":
+            self._recorder.leave()
+        waits = f"nothing is lost there: run `mlx jobs fetch {self._records[stage.name].id}`"
+        error.hint = "; ".join(filter(None, [error.hint, waits]))
+        return error
 
     def give_up(self, stage: Stage, *, waits: bool = False) -> None:
         """Note that a job came to nothing, unless it, or what it made, still waits there."""

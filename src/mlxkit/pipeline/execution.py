@@ -266,7 +266,10 @@ class Execution:
             return self._execute(name, begun.state)
         if error is None and sent is not None:
             error = self._settlement.commit_as(sent)
-            self._away.settle(stage, outcome)
+            if error is None:
+                self._away.settle(stage, outcome)
+            else:  # what it made can be fetched again
+                error = self._away.keep_open(stage, error)
         elif error is None:
             error = self._settlement.commit(name, begun.hashes)
         if error is None and stage.kind == "train":

@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters.ssh import FAILED, Ssh
-from mlxkit.errors import ToolError
+from mlxkit.errors import ToolError, full_there
 from mlxkit.targets.parcel import archive, own_code
 
 if TYPE_CHECKING:
@@ -180,5 +180,8 @@ class Line:
             raise self._refused(answer["error"])
         return dict(answer)
 
-    def _refused(self, error: Mapping[str, str]) -> ToolError:
+    def _refused(self, error: Mapping[str, Any]) -> ToolError:
+        if error.get("full"):
+            message, hint = full_there(self.target.name)
+            return ToolError(message, hint=hint)
         return ToolError(f"{self.target.name}: {error['message']}", hint=error["hint"])

@@ -14,14 +14,14 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters.ssh import LineBroken
-from mlxkit.errors import MlxError, StageFailed, ToolError, of_the_machine
+from mlxkit.errors import FREE_SPACE, MlxError, StageFailed, ToolError, full_there, of_the_machine
 from mlxkit.targets.base import Job, Outcome, Parcel, Running
 from mlxkit.targets.line import Line
 from mlxkit.targets.remote_job import RemoteJob, new_id, refused
 from mlxkit.targets.transfer import Transfer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from mlxkit.project.models import RemoteTarget
@@ -208,9 +208,12 @@ class Remote:
         if "lost" in ending:
             return refused(StageFailed(f"{ending['lost']} while it ran on '{self.target.name}'"))
         if "refused" in ending:
-            return refused(ToolError(ending["refused"]["message"], hint=ending["refused"]["hint"]))
+            return refused(self._why(ending["refused"], full=ending["full"]))
         if ending["cancelled"]:
             return refused(StageFailed(f"it was cancelled on '{self.target.name}'"))
+        if ending["full"] and ending["exit_code"]:
+            message, hint = full_there(self.target.name, f"it ended with exit code {ending['exit_code']}")
+            return refused(StageFailed(message, hint=hint))
         made = {path: digest for path, digest in ending["made"].items() if digest is not None}
         safe = f"what '{remote.id}' made is safe there, and fetched once the line is back"
         if not self._insist(
@@ -219,7 +222,17 @@ class Remote:
             return None
         self._forget_old()
         names = ("exit_code", "signal", "timed_out", "seconds", "max_memory", "result")
-        return Outcome(**{name: ending[name] for name in names}, machine=self._machine(remote, ending))
+        values = {name: ending[name] for name in names}
+        if (values["result"] or {}).get("hint") == FREE_SPACE:
+            values["result"] = {**values["result"], "hint": full_there(self.target.name)[1]}
+        return Outcome(**values, machine=self._machine(remote, ending))
+
+    def _why(self, error: Mapping[str, Any], *, full: bool) -> ToolError:
+        """Return why the box did not run a job; it may be that its disk was full."""
+        message, hint = error["message"], error["hint"]
+        if full or error.get("full"):
+            message, hint = full_there(self.target.name, "" if error.get("full") else message)
+        return ToolError(message, hint=hint)
 
     def _forget_old(self) -> None:
         """Let the box remove what nobody needs any more; another job will ask again if it does not answer."""

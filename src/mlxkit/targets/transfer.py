@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlxkit.adapters.rsync import Copier
+from mlxkit.adapters.ssh import LineBroken
 from mlxkit.errors import ToolError
 from mlxkit.targets.box.objects import hash_of
 from mlxkit.targets.box.places import TRACKING
@@ -44,7 +45,7 @@ class Transfer:
         answer = self._line.call("prepare", {"job": remote.id, "objects": list(objects)})
         remote.lacks = dict(answer["missing"])
         remote.phase = "sending code"
-        work, copier = answer["work"], Copier(self._line.ssh, there=answer["rsync"])
+        work, copier = answer["work"], self._copier(there=answer["rsync"])
         copier.send(self._root, parcel.files, work, like=self._last_work(remote, work))
         send_objects(self._line, remote.id, objects, remote.lacks, remote.tell)
 
@@ -55,16 +56,25 @@ class Transfer:
             LineBroken: the line broke.
             ToolError: there is no room here, or outputs do not arrive as they are there.
         """
-        copier = Copier(self._line.ssh, there=remote.rsync)
+        copier = self._copier(there=remote.rsync)
         if logged:
             copier.fetch(str(Path(remote.work).parent), [TRACKING], self._folder / remote.id)
         if made:
             remote.phase = "bringing its outputs home"
             home = self._folder / remote.id / "home"
-            self._fetch_into(home, remote, copier, made)
+            try:
+                self._fetch_into(home, remote, copier, made)
+            except LineBroken:
+                raise
+            except ToolError:  # half of it would keep a full disk full
+                shutil.rmtree(home, ignore_errors=True)
+                raise
             for path in made:
                 _put(home / path, self._root / path)
             shutil.rmtree(home, ignore_errors=True)
+
+    def _copier(self, *, there: bool) -> Copier:
+        return Copier(self._line.ssh, self._line.target.name, there=there)
 
     def _last_work(self, remote: RemoteJob, work: str) -> str:
         """Return where the last job's code lies on the box, of which equal files need not be sent again."""

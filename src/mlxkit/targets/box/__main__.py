@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlxkit.errors import is_full_disk
 from mlxkit.targets.box import machine, objects
 from mlxkit.targets.box.cancel import cancel
 from mlxkit.targets.box.follow import Teller, lost
@@ -39,7 +40,8 @@ def main(verb: str, root: str, *names: str) -> int:
         _emit({"error": {"message": error.message, "hint": error.hint}})
         return 3
     except OSError as error:
-        _emit({"error": {"message": f"the box says: {error}", "hint": ""}})
+        said = {"message": f"the box says: {error}", "hint": "", "full": is_full_disk(error)}
+        _emit({"error": said})
         return 3
     return 0
 

@@ -125,6 +125,11 @@ class JobPlace:
         return self.folder / "alive"
 
     @property
+    def room(self) -> Path:
+        """A file without meaning, whose room is for saying how the job ended when the disk is full."""
+        return self.folder / "room"
+
+    @property
     def receiving(self) -> Path:
         """The file with the process that takes data for it, which holds a lock of it."""
         return self.folder / "receiving"

@@ -16,6 +16,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from mlxkit.errors import is_full_disk
 from mlxkit.targets.box.places import replace
 
 if TYPE_CHECKING:
@@ -100,7 +101,12 @@ def _take_large(places: Places, digest: str, stream: BinaryIO, size: int, start:
     Returns its md5, which is "" where what came before is gone; None if the stream ended too early.
     """
     with _arriving(places.arriving / digest) as (path, file):
-        found = _write(file, stream, size, start)
+        try:
+            found = _write(file, stream, size, start)
+        except OSError as error:
+            if is_full_disk(error):  # half of it would keep the disk full for others
+                path.unlink(missing_ok=True)
+            raise
         if found == digest.removesuffix(".dir"):
             os.replace(path, places.object(digest))  # noqa: PTH105
         elif found is not None:
