@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.errors import is_full_disk
-from mlxkit.targets.box import machine, objects
+from mlxkit.targets.box import garbage, machine, objects
 from mlxkit.targets.box.cancel import cancel
 from mlxkit.targets.box.follow import Teller, lost
-from mlxkit.targets.box.places import JobPlace, Places, Refused
+from mlxkit.targets.box.places import JobPlace, Places, Refused, locked
 from mlxkit.targets.box.receive import receive
 from mlxkit.targets.box.supervise import Supervisor, start
 
@@ -50,7 +50,9 @@ def _answer(verb: str, places: Places, request: Mapping[str, Any]) -> None:
     if verb in ("submit", "follow"):
         job = places.job(request["job"])
         if verb == "submit" and job.read("job") is None:
-            job.write("job", request["spec"])
+            with locked(places.taking, shared=True):
+                job.write("job", {**request["spec"], "code_of_mlx": garbage.own_code().name})
+                garbage.use_own_code()
         if job.read("job") is None:
             raise Refused(f"the box knows no job '{job.id}'")
         if verb == "submit":
@@ -65,6 +67,7 @@ def _answer(verb: str, places: Places, request: Mapping[str, Any]) -> None:
         "status": _status,
         "cancel": _cancel,
         "forget": _forget,
+        "garbage": garbage.collect,
     }
     _emit(verbs[verb](places, request))
 

@@ -39,9 +39,10 @@ def interpreter(places: Places, wanted: Mapping[str, Any], log: Path, tell: Call
     Raises:
         Refused: there is no such Python, or the requirements cannot be installed.
     """
-    place = places.environments / _key(wanted)
+    place = places.environments / key(wanted)
     python = place / "bin" / "python"
     if (place / _DONE).exists():
+        _use(place)
         return python
     tell("waiting for its environment")
     with locked(place.with_suffix(".lock")):
@@ -49,13 +50,30 @@ def interpreter(places: Places, wanted: Mapping[str, Any], log: Path, tell: Call
             tell("building its environment")
             shutil.rmtree(place, ignore_errors=True)
             _build(place, wanted, log)
-            (place / _DONE).touch()
+        _use(place)
     return python
+
+
+def _use(place: Path) -> None:
+    """Note that an environment is complete, and used now."""
+    (place / _DONE).touch()
+
+
+def last_use(place: Path) -> float:
+    """Return when an environment was last used, or half of one begun, in seconds since the epoch."""
+    done = place / _DONE
+    return (done if done.exists() else place).stat().st_mtime
+
+
+def disown(place: Path) -> None:
+    """Let nobody take an environment that is about to be removed."""
+    (place / _DONE).unlink(missing_ok=True)
+    place.with_suffix(".txt").unlink(missing_ok=True)
 
 
 def built(places: Places, wanted: Mapping[str, Any]) -> Path | None:
     """Return the Python of an environment that is there already; see `interpreter`."""
-    place = places.environments / _key(wanted)
+    place = places.environments / key(wanted)
     return place / "bin" / "python" if (place / _DONE).exists() else None
 
 
@@ -68,7 +86,8 @@ def available(version: str) -> bool:
     return shutil.which(f"python{version}") is not None or platform.python_version().startswith(f"{version}.")
 
 
-def _key(wanted: Mapping[str, Any]) -> str:
+def key(wanted: Mapping[str, Any]) -> str:
+    """Return the name of the environment of some requirements; see `interpreter`."""
     machine = f"{platform.system()} {platform.machine()}"
     return hashlib.sha256(repr((wanted["python"], wanted["requirements"], machine)).encode()).hexdigest()[:20]
 

@@ -133,7 +133,8 @@ class Supervisor:
                 {"name": gpu.name, "driver": gpu.driver, "memory": gpu.memory} for gpu in self._cards.gpus
             ],
         }
-        self._job.room.unlink(missing_ok=True)
+        for done_with in (self._job.room, self._job.folder / "wants.json"):
+            done_with.unlink(missing_ok=True)
         full = shutil.disk_usage(self._job.folder).free < FULL_BYTES
         about = {"full": full, "machine": machine, "cancelled": self._ordered > 0, "finished": time.time()}
         self._job.write("end", {**_FAILED, "made": {}, **outcome, **about})
