@@ -111,6 +111,12 @@ def test_ctrl_c_where_nobody_can_be_asked_leaves_a_job_and_attach_brings_it_home
     assert box.processes()
     listed = json.loads(mlx(away, "jobs", "list", "--json").stdout)["jobs"]
     assert [(one["id"], one["state"], one["text"]) for one in listed] == [(job, "running", "running")]
+    told = {one["name"]: one for one in json.loads(mlx(away, "status", "--json").stdout)["stages"]}
+    assert [(one["id"], one["target"]) for one in told["clean"]["jobs"]] == [(job, "gpu")]
+    assert "jobs" not in told["left"]
+    shown = " ".join(mlx(away, "status").stdout.split())
+    assert f" · on gpu as {job} since " in shown
+    assert f"`mlx jobs attach {job}` brings home what is on its way" in shown
     refused = mlx(away, "jobs", "fetch")
     assert refused.returncode == 2
     assert f"mlx jobs attach {job}" in refused.stderr
@@ -119,6 +125,7 @@ def test_ctrl_c_where_nobody_can_be_asked_leaves_a_job_and_attach_brings_it_home
     assert done.returncode == 0, done.stderr
     assert away.json("build/clean.json") == {"n": 15}
     assert "clean" not in away.changed_for_dvc()
+    assert "on gpu as" not in mlx(away, "status").stdout
     assert json.loads(mlx(away, "jobs", "list", "--json").stdout)["jobs"][0]["state"] == "fetched"
     assert "cleaning" in mlx(away, "jobs", "logs", job).stdout
 
