@@ -43,11 +43,15 @@ Host {host}
 _UV = """\
 #!/bin/sh
 # Stands for uv, where nothing can be downloaded: an environment that sees the packages of the tests.
+case "$1 $2" in
+  python\\ list) test "$3" = 3.99 || echo "cpython-$3"; exit 0 ;;
+esac
+echo "uv $*"
 case "$1" in
   venv) for last; do :; done
     "{python}" -m venv --without-pip "$last" &&
       echo "{packages}" > "$last/lib/python{version}/site-packages/tests.pth" ;;
-  *) echo "uv $*"; grep -q does-not-resolve "$6" && exit 1; exit 0 ;;
+  *) grep -q does-not-resolve "$6" && exit 1; exit 0 ;;
 esac
 """
 _CARDS = """\
@@ -59,10 +63,14 @@ for card in {cards}; do echo "$card, GPU-$card, Fake $card, 570.1, 1000, 900, 7"
 
 @dataclass
 class Box:
-    """The machine, as tests handle it. Its home is not that of the tests."""
+    """The machine, as tests handle it. Its home is not that of the tests.
+
+    `inside` is a command that everything there runs through.
+    """
 
     folder: Path
     port: int
+    inside: str = ""
     daemon: subprocess.Popen[bytes] | None = None
 
     @property
@@ -87,6 +95,11 @@ class Box:
             "-E",
             str(self.folder / "log"),
         ]
+        if self.inside:
+            write_program(
+                self.folder / "inside", f'#!/bin/sh\nexec {self.inside} sh -c "$SSH_ORIGINAL_COMMAND"\n'
+            )
+            command += ["-o", f"ForceCommand={self.folder / 'inside'}"]
         self.daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 20
         while True:
@@ -142,12 +155,12 @@ class Box:
     def give_cards(self, *numbers: int) -> None:
         """Let the machine have graphics cards."""
         tool = self.home / ".local" / "bin" / "nvidia-smi"
-        _write_program(tool, _CARDS.format(cards=" ".join(map(str, numbers))))
+        write_program(tool, _CARDS.format(cards=" ".join(map(str, numbers))))
 
 
 @contextlib.contextmanager
-def box_in(folder: Path) -> Iterator[Box]:
-    """Make a box for as long as this is held."""
+def box_in(folder: Path, host: str = HOST) -> Iterator[Box]:
+    """Make a box for as long as this is held; `host` is its name for ssh."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -156,17 +169,17 @@ def box_in(folder: Path) -> Iterator[Box]:
     for name in ("host", "id"):
         key = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
         subprocess.run(key, check=True)
-    names = {"folder": folder, "port": port, "host": HOST}
+    names = {"folder": folder, "port": port, "host": host}
     (folder / "sshd.conf").write_text(_SSHD.format(**names))
     (folder / "ssh.conf").write_text(_SSH.format(**names))
     kind, key_text = (folder / "host.pub").read_text().split()[:2]
     (folder / "known").write_text(f"[127.0.0.1]:{port} {kind} {key_text}\n")
-    _write_program(
+    write_program(
         folder / "bin" / "ssh", f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/ssh.conf "$@"\n'
     )
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     names = {"python": os.path.realpath(sys.executable), "packages": sysconfig.get_path("purelib")}
-    _write_program(box.home / ".local" / "bin" / "uv", _UV.format(version=version, **names))
+    write_program(box.home / ".local" / "bin" / "uv", _UV.format(version=version, **names))
     box.start()
     try:
         yield box
@@ -196,7 +209,8 @@ def _sshd() -> str | None:
     return shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
 
 
-def _write_program(path: Path, text: str) -> None:
+def write_program(path: Path, text: str) -> None:
+    """Write a program of a few lines of shell."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     path.chmod(0o755)

@@ -119,6 +119,8 @@ class Interrupted(MlxError):
 
 NO_SPACE = "there is no space left on the disk"
 FREE_SPACE = "free some, for instance with `mlx gc`, then run the same command again"
+FULL_BYTES = 1 << 20
+"""With less than this, the disk is why a process failed: it may not even have had room to say so."""
 _NO_PERMISSION = ("a file may not be read or written", "look at owner and permissions with `ls -ld {place}`")
 _MENDABLE = {
     errno.ENOSPC: (NO_SPACE, FREE_SPACE),
@@ -127,6 +129,14 @@ _MENDABLE = {
     errno.EPERM: _NO_PERMISSION,
     errno.EROFS: ("the disk may only be read", "mount the disk writable, or work in a copy on another one"),
 }
+
+
+def full_there(name: str, what: str = "") -> tuple[str, str]:
+    """Return message and hint for a full disk on another machine; `what` failed for it."""
+    said = f"there is no space left on '{name}'"
+    way = f"for instance with `mlx gc --on {shlex.quote(name)}`"
+    hint = f"free some there, {way}, then run the same command again"
+    return (f"{what}, and {said}" if what else said), hint
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import tabular_project
+from away_project import starting, waiting_at, with_box
 from machine import SmallDisks, small_disks
 from small_project import STAGES, FreshWorkers, SmallProject, default_files
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from away_project import Start
     from tabular_project import Answer, TabularProject
+    from tests.box import Box
 
 
 @pytest.fixture(scope="session")
@@ -82,6 +85,27 @@ def committed(_committed: SmallProject, tmp_path: Path, monkeypatch: pytest.Monk
     project = _committed.copy_to(tmp_path / "project")
     monkeypatch.chdir(project.root)
     return project
+
+
+@pytest.fixture
+def away(committed: SmallProject, box: Box) -> SmallProject:
+    """The four-stage project, with a target and nothing run."""
+    return with_box(committed)
+
+
+@pytest.fixture
+def gate(box: Box, away: SmallProject, tmp_path: Path) -> Path:
+    """A file for which the stage `clean` waits on the box; `begun` beside it says that it does."""
+    path = tmp_path / "gate" / "open"
+    waiting_at(away, path)
+    return path
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start an `mlx` command in a project; what still runs at the end of the test is killed."""
+    with starting() as begin:
+        yield begin
 
 
 @pytest.fixture

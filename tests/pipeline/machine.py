@@ -32,7 +32,7 @@ class SmallDisks:
     """
 
     def __init__(self, holder: subprocess.Popen[str]) -> None:
-        self._enter = ["nsenter", f"--target={holder.pid}", "--user", "--mount", "--preserve-credentials"]
+        self.enter = ["nsenter", f"--target={holder.pid}", "--user", "--mount", "--preserve-credentials"]
 
     def mount(self, folder: Path, size: str) -> None:
         """Put an empty disk of that size over a folder, which is made where there is none."""
@@ -55,7 +55,7 @@ class SmallDisks:
     def run(self, *argv: str, folder: Path) -> subprocess.CompletedProcess[str]:
         """Run a command in a folder."""
         there = ["sh", "-c", 'cd "$0" && exec "$@"', str(folder), *argv]
-        return subprocess.run([*self._enter, *there], capture_output=True, text=True, check=False)
+        return subprocess.run([*self.enter, *there], capture_output=True, text=True, check=False)
 
 
 @contextlib.contextmanager

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from away_project import SLOW, Start, mlx, phase, with_box
 from small_project import PARAMS, STAGES, STEPS, SmallProject, by_status
-from tests.box import HOST, Box, wait_for
+from tests.box import Box, wait_for
 
 from mlxkit.adapters.rsync import Copier
-from mlxkit.adapters.ssh import LineBroken
 from mlxkit.errors import ToolError, UsageError
 from mlxkit.pipeline.events import StageAway
 from mlxkit.pipeline.jobs import Jobs
@@ -26,85 +22,10 @@ from mlxkit.project.load import load
 from mlxkit.targets.line import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from mlxkit.pipeline.events import Event
-
-    Start = Callable[..., subprocess.Popen[str]]
-
-SLOW = """
-
-def clean(raw: dict, scale):
-    import os, time
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    print("cleaning", flush=True)
-    gate = Path(os.environ["GATE"])
-    gate.with_name("begun").touch()
-    while not gate.exists():
-        time.sleep(0.05)
-    return {"n": raw["n"] * scale}
-"""
-
-
-def with_box(project: SmallProject, **target: Any) -> SmallProject:
-    return project.configure(
-        STAGES, targets={"gpu": {"ssh": HOST, "requirements": "box.txt", **target}}
-    ).write({"box.txt": "demo\n"})
-
-
-@pytest.fixture
-def away(committed: SmallProject, box: Box) -> SmallProject:
-    """The four-stage project, with a target and nothing run."""
-    return with_box(committed)
-
-
-@pytest.fixture
-def gate(box: Box, away: SmallProject, tmp_path: Path) -> Path:
-    """A file for which the stage `clean` waits on the box; `begun` beside it says that it does."""
-    path = tmp_path / "gate" / "open"
-    path.parent.mkdir()
-    with_box(away, env={"GATE": str(path)})
-    away.write({"src/demo/steps.py": STEPS.replace("def clean(", "def unused(") + SLOW})
-    return path
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start an `mlx` command in a project; what still runs at the end of the test is killed."""
-    with contextlib.ExitStack() as ends:
-
-        def begin(project: SmallProject, *arguments: str) -> subprocess.Popen[str]:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "mlxkit", *arguments],
-                cwd=project.root,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            ends.enter_context(process)
-            ends.callback(process.kill)
-            return process
-
-        yield begin
-
-
-def phase(box: Box, number: int) -> str:
-    """Where a job is, in words."""
-    jobs = box.jobs()
-    state = jobs[number] / "state.json" if len(jobs) > number else Path(os.devnull)
-    return str(json.loads(state.read_text())["phase"]) if state.is_file() else ""
-
-
-def mlx(project: SmallProject, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mlxkit", *arguments],
-        cwd=project.root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    from mlxkit.pipeline.events import Event
 
 
 def test_results_are_those_of_this_machine(away: SmallProject, box: Box) -> None:
@@ -190,6 +111,12 @@ def test_ctrl_c_where_nobody_can_be_asked_leaves_a_job_and_attach_brings_it_home
     assert box.processes()
     listed = json.loads(mlx(away, "jobs", "list", "--json").stdout)["jobs"]
     assert [(one["id"], one["state"], one["text"]) for one in listed] == [(job, "running", "running")]
+    told = {one["name"]: one for one in json.loads(mlx(away, "status", "--json").stdout)["stages"]}
+    assert [(one["id"], one["target"]) for one in told["clean"]["jobs"]] == [(job, "gpu")]
+    assert "jobs" not in told["left"]
+    shown = " ".join(mlx(away, "status").stdout.split())
+    assert f" · on gpu as {job} since " in shown
+    assert f"`mlx jobs attach {job}` brings home what is on its way" in shown
     refused = mlx(away, "jobs", "fetch")
     assert refused.returncode == 2
     assert f"mlx jobs attach {job}" in refused.stderr
@@ -198,6 +125,7 @@ def test_ctrl_c_where_nobody_can_be_asked_leaves_a_job_and_attach_brings_it_home
     assert done.returncode == 0, done.stderr
     assert away.json("build/clean.json") == {"n": 15}
     assert "clean" not in away.changed_for_dvc()
+    assert "on gpu as" not in mlx(away, "status").stdout
     assert json.loads(mlx(away, "jobs", "list", "--json").stdout)["jobs"][0]["state"] == "fetched"
     assert "cleaning" in mlx(away, "jobs", "logs", job).stdout
 
@@ -421,6 +349,8 @@ def test_a_command_finds_the_projects_package_there(away: SmallProject, box: Box
 
 def test_where_a_stage_is_is_told(away: SmallProject, box: Box) -> None:
     events: list[Event] = []
+    slow = STEPS.replace('print("cleaning")', 'print("cleaning"), __import__("time").sleep(1)')
+    away.write({"src/demo/steps.py": slow})
     assert away.run("clean", on="gpu", force=True, events=events.append).error is None
     told = [(event.target, event.phase) for event in events if isinstance(event, StageAway)]
     assert {target for target, _ in told} == {"gpu"}
@@ -438,15 +368,15 @@ def test_folders_of_old_jobs_go(away: SmallProject, box: Box) -> None:
 def test_what_cannot_be_brought_home_now_is_fetched_later(
     away: SmallProject, box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: Copier, folder: str, names: list[str], to: Path) -> None:
-        raise LineBroken("the line to 'gpu-box' broke")
+    def full(self: Copier, folder: str, names: list[str], to: Path) -> None:
+        raise ToolError("no space is left here", hint="free some")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Copier, "fetch", broken)
+        patch.setattr(Copier, "fetch", full)
         result = away.run("clean", on="gpu", force=True)
     assert result.error is not None
     job = box.jobs()[0].name
-    assert result.error.hint.endswith(f"nothing is lost there: run `mlx jobs attach {job}`")
+    assert result.error.hint.endswith(f"; nothing is lost there: run `mlx jobs attach {job}`")
     away.remove("build/clean.json")
     done = mlx(away, "jobs", "fetch")
     assert done.returncode == 0, done.stderr

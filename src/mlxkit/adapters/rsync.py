@@ -10,7 +10,7 @@ import tarfile
 from typing import TYPE_CHECKING
 
 from mlxkit.adapters.ssh import FAILED, LineBroken
-from mlxkit.errors import FREE_SPACE, ToolError
+from mlxkit.errors import FREE_SPACE, NO_SPACE, ToolError, full_there
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 _BROKEN = (FAILED, 10, 12, 30, 35)
 """Exit statuses of a transfer that the line ended: of ssh, and of rsync."""
 _TRIES = 3
+_Words = tuple[str, str]
+_FULL_HERE = (NO_SPACE, FREE_SPACE)
+"""Message and hint."""
 _OPTIONS = ("-rLpt", "--protect-args", "--from0", "--files-from=-", "--partial-dir=.mlx-partial")
 
 
 class Copier:
-    """Copies files to and from one machine; `there` says whether that has rsync, too."""
+    """Copies files to and from one machine, the target `name`; `there` says whether that has rsync, too."""
 
-    def __init__(self, ssh: Ssh, *, there: bool) -> None:
-        self._ssh = ssh
+    def __init__(self, ssh: Ssh, name: str, *, there: bool) -> None:
+        self._ssh, self._name = ssh, name
         self._rsync = shutil.which("rsync") if there else None
 
     def send(self, folder: Path, names: Sequence[str], to: str, *, like: str = "") -> None:
@@ -48,7 +51,9 @@ class Copier:
             self._send_by_tar(folder, names, to)
             return
         options = ["--ignore-missing-args", *([f"--copy-dest={like}"] if like else [])]
-        self._run([*options, f"{os.fspath(folder)}/", f"{self._ssh.host}:{to}/"], listed)
+        self._run(
+            [*options, f"{os.fspath(folder)}/", f"{self._ssh.host}:{to}/"], listed, full=self._full_there()
+        )
 
     def fetch(self, folder: str, names: Sequence[str], to: Path) -> None:
         """Bring files and folders below a folder there into a folder here; see `send`."""
@@ -57,24 +62,25 @@ class Copier:
             self._fetch_by_tar(folder, names, to)
             return
         listed = "".join(f"{name}\0" for name in names).encode()
-        self._run([f"{self._ssh.host}:{folder}/", f"{os.fspath(to)}/"], listed)
+        self._run([f"{self._ssh.host}:{folder}/", f"{os.fspath(to)}/"], listed, full=_FULL_HERE)
 
-    def _run(self, arguments: Sequence[str], listed: bytes) -> None:
+    def _full_there(self) -> _Words:
+        return full_there(self._name)
+
+    def _run(self, arguments: Sequence[str], listed: bytes, *, full: _Words) -> None:
         command = [self._rsync or "rsync", *_OPTIONS, "-e", shlex.join(self._ssh.command()), *arguments]
         for left in reversed(range(_TRIES)):
             done = subprocess.run(command, input=listed, capture_output=True, check=False)
             if done.returncode == 0:
                 return
             if done.returncode not in _BROKEN or left == 0:
-                raise self._failed(done.returncode, done.stderr)
+                raise self._failed(done.returncode, done.stderr, full)
 
-    def _failed(self, status: int, errors: bytes) -> ToolError:
+    def _failed(self, status: int, errors: bytes, full: _Words) -> ToolError:
         said = errors.decode("utf-8", "replace")
         context = [line for line in said.splitlines() if line.strip()][-3:]
         if "No space left on device" in said:
-            return ToolError(
-                f"no space is left on '{self._ssh.host}', or here", context=context, hint=FREE_SPACE
-            )
+            return ToolError(full[0], context=context, hint=full[1])
         if status == FAILED:
             return self._ssh.explained(said)
         if status in _BROKEN:
@@ -93,21 +99,25 @@ class Copier:
         except BrokenPipeError:
             process.wait()  # it says why on its standard error
         process.stdin = None
-        self._end(process)
+        self._end(process, full=self._full_there())
 
     def _fetch_by_tar(self, folder: str, names: Sequence[str], to: Path) -> None:
         process = self._tar(f"exec tar -c -h -C {shlex.quote(folder)} -f - -- {shlex.join(names)}")
         unpack = ["tar", "-x", "-C", os.fspath(to), "-f", "-"]
         done = subprocess.run(unpack, stdin=process.stdout, capture_output=True, check=False)
-        self._end(process)
+        if done.returncode != 0 and b"No space left on device" in done.stderr:
+            process.kill()
+            process.communicate()
+            raise self._failed(done.returncode, done.stderr, _FULL_HERE)
+        self._end(process, full=_FULL_HERE)
         if done.returncode != 0:
-            raise self._failed(done.returncode, done.stderr)
+            raise self._failed(done.returncode, done.stderr, _FULL_HERE)
 
     def _tar(self, script: str, *, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         words = self._ssh.words(script)
         return subprocess.Popen(words, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
-    def _end(self, process: subprocess.Popen[bytes]) -> None:
+    def _end(self, process: subprocess.Popen[bytes], *, full: _Words) -> None:
         _, errors = process.communicate()
         if process.returncode != 0:
-            raise self._failed(process.returncode, errors)
+            raise self._failed(process.returncode, errors, full)

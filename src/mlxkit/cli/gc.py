@@ -31,20 +31,28 @@ def register(app: typer.Typer) -> None:
         ] = 14,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Show, and delete nothing.")] = False,
         yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
+        on: Annotated[
+            str | None, typer.Option("--on", metavar="TARGET", help="Another machine, of `targets:`.")
+        ] = None,
         env: Env = None,
     ) -> int:
         """Show what takes space, and delete what nothing needs.
 
         It looks at workspace, DVC cache and MLflow, and asks first. Needed is what the workspace or any
-        commit names, so that every commit can be checked out for ever. Example: mlx gc --older-than 30
+        commit names, so that every commit can be checked out for ever. With --on it looks at mlx's folder on
+        another machine, where needed is what jobs under way use. Example: mlx gc --older-than 30
         """
-        from mlxkit.pipeline.gc import gc
-
         if dry_run and yes:
             raise UsageError("--dry-run deletes nothing, so it takes no --yes", hint="leave one of them out")
         root = session.root
 
         def clean(*, delete: bool) -> Garbage:
+            if on is not None:
+                from mlxkit.pipeline.box_garbage import gc_there
+
+                return gc_there(root, on, older_than=older_than, delete=delete)
+            from mlxkit.pipeline.gc import gc
+
             return gc(
                 root,
                 older_than=older_than,
@@ -55,14 +63,15 @@ def register(app: typer.Typer) -> None:
 
         garbage = clean(delete=yes)
         if yes:
-            return _answer(session, garbage, [*_table(session, garbage), *_done(garbage)])
+            return _answer(session, garbage, [*_table(session, garbage), *_done(garbage)], on)
         asks = bool(garbage.waste) and not dry_run and session.output.can_ask
-        _answer(session, garbage, _table(session, garbage))
+        _answer(session, garbage, _table(session, garbage), on)
         if asks and session.output.ask(f"delete {_amount(garbage.waste)}?"):
             garbage = clean(delete=True)
-            return _answer(session, garbage, _done(garbage))
+            return _answer(session, garbage, _done(garbage), on)
         if garbage.waste and not dry_run:
-            why = "" if asks else ": there is no terminal to ask on, so say `mlx gc --yes`"
+            again = f"mlx gc --on {on} --yes" if on is not None else "mlx gc --yes"
+            why = "" if asks else f": there is no terminal to ask on, so say `{again}`"
             session.output.note(f"nothing was deleted{why}")
         return Exit.OK
 
@@ -74,15 +83,15 @@ def _tell(session: Session, event: Event) -> None:
         session.output.note(event.text)
 
 
-def _answer(session: Session, garbage: Garbage, lines: list[str]) -> int:
-    error = _failure(garbage)
+def _answer(session: Session, garbage: Garbage, lines: list[str], on: str | None) -> int:
+    error = _failure(garbage, on)
     session.output.answer(_document(garbage), lambda: lines, error=error)
     if error is not None:
         raise error
     return Exit.OK
 
 
-def _failure(garbage: Garbage) -> ToolError | None:
+def _failure(garbage: Garbage, on: str | None) -> ToolError | None:
     failed = garbage.failed
     if not failed:
         return None
@@ -91,7 +100,8 @@ def _failure(garbage: Garbage) -> ToolError | None:
     return ToolError(
         f"{len(failed)} of {len(garbage.waste)} could not be deleted",
         context=[*shown, *more],
-        hint=f"look at owner and permissions with `ls -ld '{_text(failed[0].path.parent)}'`",
+        hint=f"look at owner and permissions with `ls -ld '{_text(failed[0].path.parent)}'`"
+        + (f" on '{on}'" if on is not None else ""),
     )
 
 
@@ -122,7 +132,7 @@ def _heap(heap: Heap) -> dict[str, Any]:
 def _table(session: Session, garbage: Garbage) -> list[str]:
     rows = [
         [
-            _PLACES[heap.place],
+            _PLACES.get(heap.place, heap.place),
             heap.kind,
             str(heap.number),
             size(heap.size),

@@ -20,7 +20,7 @@ Set = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Run even what is fresh.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would run, and change nothing.")]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Stages to run at the same time.")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Stages to run at the same time, on each machine.")]
 On = Annotated[
     str | None, typer.Option(metavar="TARGET", help="Where to run the named stages, else `train`.")
 ]

@@ -13,6 +13,7 @@ from mlxkit.errors import UsageError
 from mlxkit.pipeline.events import Events, StageAway, Warned
 from mlxkit.pipeline.jobs import JobRecord, Jobs
 from mlxkit.pipeline.lockfile import cache_folder
+from mlxkit.pipeline.requirements import requirements_of
 from mlxkit.pipeline.settlement import Begun
 from mlxkit.pipeline.stage_job import job_of
 from mlxkit.pipeline.warm import AWAY, STAGES, linger_seconds
@@ -26,6 +27,7 @@ from mlxkit.targets.box.places import TRACKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from mlxkit.errors import MlxError
     from mlxkit.pipeline.record import Recorder
     from mlxkit.pipeline.run_result import Options
     from mlxkit.pipeline.staleness import StageState, Staleness
@@ -72,14 +74,19 @@ class Away:
             tell=lambda text: self._events(Warned(text)),
         )
 
+    def where(self, stage: Stage) -> str | None:
+        """Return the name of the machine that a stage runs on, None for this one."""
+        if self._options.job is not None:
+            return self._jobs.find(self._options.job).target
+        return target_of(self._project, self._environment, stage, self._options)
+
     def begin(self, stage: Stage, state: StageState) -> Begun:
         """Note what a stage begins with, and where it runs; a machine may be doing just that already."""
-        hashes = self._staleness.dependency_hashes(stage.name)
-        target = target_of(self._project, self._environment, stage, self._options)
+        hashes, target = self._staleness.dependency_hashes(stage.name), self.where(stage)
         known = None
         if self._options.job is not None:
             known = self._jobs.find(self._options.job)
-            hashes, target = dict(known.hashes), known.target
+            hashes = dict(known.hashes)
         elif target is not None:
             definition = self._staleness.definitions[stage.name]
             known = next((job for job in self._jobs.open() if job.does(definition, hashes, target)), None)
@@ -174,6 +181,14 @@ class Away:
         if stage.kind == "train":
             self._recorder.merge(self._jobs.folder / job.id / TRACKING, outcome.machine)
 
+    def keep_open(self, stage: Stage, error: MlxError) -> MlxError:
+        """Let a job wait there whose outputs could not be kept; returns the error with the way to them."""
+        if stage.kind == "train":
+            self._recorder.leave()
+        waits = f"nothing is lost there: run `mlx jobs fetch {self._records[stage.name].id}`"
+        error.hint = "; ".join(filter(None, [error.hint, waits]))
+        return error
+
     def give_up(self, stage: Stage, *, waits: bool = False) -> None:
         """Note that a job came to nothing, unless it, or what it made, still waits there."""
         if stage.name in self._records and not waits:
@@ -241,24 +256,3 @@ def _walk(root: Path, data: set[str]) -> Iterator[str]:
         above = Path(parent).relative_to(root)
         folders[:] = [n for n in folders if n not in _SKIPPED and (above / n).as_posix() not in data]
         yield from (path for name in names if (path := (above / name).as_posix()) not in data)
-
-
-def requirements_of(project: Project, target: str) -> str:
-    """Return the text of the requirements for a target: of the file that it names, else what is here.
-
-    Raises:
-        UsageError: the file is not there.
-    """
-    from mlxkit.pipeline.installed import pinned
-
-    name = project.targets[target].requirements
-    if name is None:
-        return pinned(project.root)
-    try:
-        return (project.root / name).read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"the requirements of target '{target}' cannot be read: {error.strerror}",
-            context=[name],
-            hint=f"correct `targets: {target}: requirements` in {CONFIG_FILE}",
-        ) from error

@@ -154,20 +154,23 @@ class Execution:
 
     def _start_ready(self) -> None:
         for name in self._plan.order:
-            if (
-                self._results.error is not None
-                or len(self._running) + len(self._opening) >= self._options.jobs
-            ):
+            if self._results.error is not None:
                 break
             if name in self._results.by_name or name in self._running or name in self._opening:
                 continue
-            if not self._plan.before(name) <= self._results.by_name.keys():
+            if not self._plan.before(name) <= self._results.by_name.keys() or self._is_full(name):
                 continue
             with self._results.failing_alone(name):
                 self._begin(name)
         if self._results.error is not None and not self._running:
             self._opening.clear()
             self._results.skip(self._plan.order)
+
+    def _is_full(self, name: str) -> bool:
+        """Whether the machine of a stage has as many as it may have at the same time."""
+        where = self._away.where(self._project.stages[name])
+        begun = [*(begun for _, begun in self._running.values()), *self._opening.values()]
+        return sum(one.target == where for one in begun) >= self._options.jobs
 
     def _begin(self, name: str) -> None:
         """Do what a stage needs: nothing, bring its outputs back, or run it."""
@@ -263,7 +266,10 @@ class Execution:
             return self._execute(name, begun.state)
         if error is None and sent is not None:
             error = self._settlement.commit_as(sent)
-            self._away.settle(stage, outcome)
+            if error is None:
+                self._away.settle(stage, outcome)
+            else:  # what it made can be fetched again
+                error = self._away.keep_open(stage, error)
         elif error is None:
             error = self._settlement.commit(name, begun.hashes)
         if error is None and stage.kind == "train":

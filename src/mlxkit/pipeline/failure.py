@@ -9,7 +9,16 @@ import sys
 from typing import TYPE_CHECKING
 
 from mlxkit.adapters import git
-from mlxkit.errors import FREE_SPACE, NO_SPACE, ConfigError, DataError, MlxError, StageFailed, ToolError
+from mlxkit.errors import (
+    FREE_SPACE,
+    FULL_BYTES,
+    NO_SPACE,
+    ConfigError,
+    DataError,
+    MlxError,
+    StageFailed,
+    ToolError,
+)
 from mlxkit.pipeline.lockfile import cache_folder, dvc_root
 
 if TYPE_CHECKING:
@@ -21,8 +30,6 @@ if TYPE_CHECKING:
     from mlxkit.targets.base import Job, Outcome
 
 _TAIL_LINES = 12
-_FULL_BYTES = 1 << 20
-"""With less than this, the disk is why a process failed: it may not even have had room to say so."""
 _ERRORS: Mapping[str, type[MlxError]] = {"config": ConfigError, "tool": ToolError}
 """Failures that are not the stage's own, and end the command with their own exit codes."""
 
@@ -137,7 +144,7 @@ def _resume() -> str:
 
 
 def _failed(job: Job, what: str, tail: Sequence[str], *, hint: str = "") -> StageFailed:
-    full = shutil.disk_usage(job.log.parent).free < _FULL_BYTES
+    full = shutil.disk_usage(job.log.parent).free < FULL_BYTES
     return StageFailed(
         f"stage '{job.name}' {what}",
         context=[*tail, *([NO_SPACE] if full else [])],

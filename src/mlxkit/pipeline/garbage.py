@@ -5,15 +5,13 @@ from __future__ import annotations
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from mlxkit.errors import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-Place = Literal["workspace", "cache", "mlflow"]
 
 DEFAULT_DAYS = 14.0
 """As old as garbage must be unless the user says otherwise; git waits as long."""
@@ -63,11 +61,12 @@ class Heap:
     """All things of one kind in one place.
 
     Attributes:
+        place: `workspace`, `cache`, `mlflow`, or the name of another machine.
         number, size: how many lie there, and the bytes that they take up for themselves.
         waste: those that nothing needs.
     """
 
-    place: Place
+    place: str
     kind: str
     number: int
     size: int

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _OWN = "mlxkit"
+_NOT_IN_JOBS = ("dvc", "evidently")
+"""Large packages that mlx itself needs, but none of its code that runs jobs."""
 
 
 def pinned(root: Path) -> str:
@@ -31,12 +33,22 @@ def pinned(root: Path) -> str:
         if name in found or name == _OWN:
             continue
         try:
-            version = metadata.version(requirement.name)
+            found[name] = _version(requirement.name)
         except metadata.PackageNotFoundError:
             continue  # for another system, or missing here, which the stage will say
-        found[name] = re.sub(r"\+.*", "", version)
         waiting += _requirements(requirement.name, requirement.extras)
     return "".join(f"{name}=={version}\n" for name, version in sorted(found.items()))
+
+
+def needed_by_jobs() -> dict[str, str]:
+    """Return what mlx imports while it runs a stage, and the version that is installed here."""
+    names = {canonicalize_name(requirement.name) for requirement in _requirements(_OWN, set())}
+    return {name: _version(name) for name in sorted(names.difference(_NOT_IN_JOBS))}
+
+
+def _version(name: str) -> str:
+    """Return the installed version of a distribution without a build's own mark."""
+    return re.sub(r"\+.*", "", metadata.version(name))
 
 
 def _named_by(root: Path) -> Iterator[Requirement]:

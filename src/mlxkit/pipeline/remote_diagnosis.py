@@ -8,8 +8,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.errors import MlxError
-from mlxkit.pipeline.away import requirements_of
 from mlxkit.pipeline.diagnosis import Finding
+from mlxkit.pipeline.requirements import requirements_of
 from mlxkit.targets.line import Line
 from mlxkit.targets.remote import python_of
 
@@ -51,7 +51,8 @@ def diagnose_target(project: Project, name: str) -> list[Finding]:
 def _python(target: RemoteTarget, told: Mapping[str, Any], version: str) -> Iterator[Finding]:
     tool = f"uv at {told['uv']}" if told["uv"] else "no uv, so pip"
     if not told["interpreter"]:
-        remedy = f'install uv there, or set `python: "{".".join(told["python"].split(".")[:2])}"` in mlx.yaml'
+        way = f'set `python: "{".".join(told["python"].split(".")[:2])}"` in mlx.yaml'
+        remedy = way if told["uv"] else f"install uv there, or {way}"
         yield Finding("python", "problem", f"no Python {version} there; it has {told['python']}", remedy)
     else:
         yield Finding("python", "ok", f"{version} for stages ({tool})")

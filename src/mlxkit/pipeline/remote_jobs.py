@@ -64,7 +64,7 @@ def _state(job: JobRecord, told: Mapping[str, Any] | str | None) -> JobState:
     if told["lost"]:
         return JobState(job, "lost", told["lost"])
     if end is None:
-        return JobState(job, "running", state.get("phase", ""), told["now"] - job.submitted)
+        return JobState(job, "running", state.get("phase", ""), told["seconds"])
     if end["cancelled"]:
         return JobState(job, "cancelled", "", end["seconds"])
     failed = "refused" in end or end["exit_code"] != 0 or end["result"]

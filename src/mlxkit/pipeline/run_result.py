@@ -22,7 +22,7 @@ class Options:
         settings: `group.key=value` to write into params.yaml first.
         on: target for the named stages, else for the train stage; `local` is this machine.
         job: name of a job on another machine whose outputs are wanted; then `stages` names its stage alone.
-        jobs: how many stages may run at the same time, at least 1.
+        jobs: how many stages may run at the same time on each machine, at least 1.
         verbose: the output of the stages is shown as it comes, so that no error needs to repeat it.
     """
 

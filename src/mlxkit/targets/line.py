@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters.ssh import FAILED, Ssh
-from mlxkit.errors import ToolError
+from mlxkit.errors import ToolError, full_there
 from mlxkit.targets.parcel import archive, own_code
 
 if TYPE_CHECKING:
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 _NOT_THERE, _NO_PYTHON, _NO_SETUP = 71, 72, 73
 """Exit statuses of the script below."""
 _TIMEOUT_SECONDS = 120.0
+_SETUP = f"""\
+trap 'exit {_NO_SETUP}' EXIT
+eval @SETUP@ </dev/null >&2 || exit {_NO_SETUP}
+trap - EXIT
+"""
+"""Says so also when a line of it ends the shell; and the request on standard input is not for it to read."""
 _BEGIN = """\
 PATH="$PATH:$HOME/.local/bin:$HOME/.cargo/bin"; export PATH
 root=@ROOT@
@@ -55,11 +61,16 @@ except OSError:  # somebody else was first
 
 
 class Line:
-    """The way to one target; mlx is sent there when it is not there yet."""
+    """The way to one target; mlx is sent there when it is not there yet.
+
+    Attributes:
+        reached: whether the machine has answered at all.
+    """
 
     def __init__(self, target: RemoteTarget) -> None:
         self.target = target
         self.ssh = Ssh(target.ssh)
+        self.reached = False
         self._name, self._files = own_code()
         self._sending = threading.Lock()
         self._heard: set[subprocess.Popen[bytes]] = set()
@@ -77,6 +88,7 @@ class Line:
             done = self.ssh.run(
                 self._script(_ASK.replace("@VERB@", verb)), data=self._data(request), timeout=timeout
             )
+            self.reached = True
             if done.status == _NOT_THERE:
                 self._send_code()
                 continue
@@ -133,7 +145,7 @@ class Line:
         home, _, rest = self.target.path.partition("/")
         root = f'"$HOME"/{shlex.quote(rest)}' if home == "~" else shlex.quote(self.target.path)
         setup = self.target.setup
-        first = f"{{ {setup}\n}} >&2 || exit {_NO_SETUP}\n" if setup else ""
+        first = _SETUP.replace("@SETUP@", shlex.quote(setup)) if setup else ""
         return first + (_BEGIN + then).replace("@ROOT@", root).replace("@CODE@", self._name)
 
     def _data(self, request: Mapping[str, Any]) -> bytes:
@@ -168,5 +180,8 @@ class Line:
             raise self._refused(answer["error"])
         return dict(answer)
 
-    def _refused(self, error: Mapping[str, str]) -> ToolError:
+    def _refused(self, error: Mapping[str, Any]) -> ToolError:
+        if error.get("full"):
+            message, hint = full_there(self.target.name)
+            return ToolError(message, hint=hint)
         return ToolError(f"{self.target.name}: {error['message']}", hint=error["hint"])

@@ -8,26 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import shutil
 import signal
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.adapters.rsync import Copier
 from mlxkit.adapters.ssh import LineBroken
-from mlxkit.errors import MlxError, StageFailed, ToolError, of_the_machine
+from mlxkit.errors import FREE_SPACE, MlxError, StageFailed, ToolError, full_there, of_the_machine
 from mlxkit.targets.base import Job, Outcome, Parcel, Running
-from mlxkit.targets.box.objects import hash_of
-from mlxkit.targets.box.places import TRACKING
 from mlxkit.targets.line import Line
-from mlxkit.targets.parcel import sources
 from mlxkit.targets.remote_job import RemoteJob, new_id, refused
-from mlxkit.targets.sending import send_objects
+from mlxkit.targets.transfer import Transfer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from mlxkit.project.models import RemoteTarget
 
@@ -58,8 +53,9 @@ class Remote:
         tell: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.target = target
-        self._root, self._folder, self._keep, self._old, self._tell = root, folder, keep, old, tell
+        self._root, self._keep, self._old, self._tell = root, keep, old, tell
         self._line = Line(target)
+        self._transfer = Transfer(self._line, root, folder)
         self._ended: queue.SimpleQueue[tuple[RemoteJob, Outcome | Exception]] = queue.SimpleQueue()
 
     def start(self, job: Job) -> RemoteJob:
@@ -121,7 +117,8 @@ class Remote:
         sent = remote.submitted
         try:
             if not sent:
-                self._send(remote, _parcel(remote.job))
+                parcel = _parcel(remote.job)
+                self._insist(remote, lambda: self._transfer.send(remote, parcel), "files are sent again soon")
                 sent = True
             ending = self._listen(remote)
             outcome = None if ending is None else self._come_home(remote, ending)
@@ -136,37 +133,38 @@ class Remote:
         if outcome is not None:
             self._ended.put((remote, outcome))
 
-    def _send(self, remote: RemoteJob, parcel: Parcel) -> None:
-        """Send the code, and of the data what the box lacks; goes on as long as that gets anywhere."""
-        objects = sources(self._root, parcel.cache, parcel.reads)
-        question = {"job": remote.id, "objects": list(objects)}
-        missing: dict[str, int] | None = None
-        tries = 0
-        while True:
-            try:
-                answer = self._line.call("prepare", question)
-                tries = tries if answer["missing"] == missing else 0
-                missing = dict(answer["missing"])
-                remote.phase = "sending code"
-                work, copier = answer["work"], Copier(self._line.ssh, there=answer["rsync"])
-                copier.send(self._root, parcel.files, work, like=self._last_work(remote, work))
-                send_objects(self._line, objects, missing, remote.tell)
-                return
-            except LineBroken:
-                if missing is None or tries == len(_PAUSES) or remote.left.wait(_PAUSES[tries]):
-                    raise
-                tries += 1
+    def _insist(self, remote: RemoteJob, work: Callable[[], None], what: str) -> bool:
+        """Do what a broken line may end, until it is done; returns whether it was.
 
-    def _last_work(self, remote: RemoteJob, work: str) -> str:
-        """Return where the last job's code lies on the box, of which equal files need not be sent again."""
-        jobs = [file.parent for file in self._folder.glob("*/job.json") if file.parent.name != remote.id]
-        last = max(jobs, key=lambda folder: folder.stat().st_mtime, default=None)
-        return work.replace(remote.id, last.name) if last is not None else ""
+        It is tried for as long as anybody wants to know of the job, once the box has that. Before, only for
+        as long as something arrives, and not at all where the box never answered. `what` is said meanwhile.
+        """
+        tries, lacks = 0, remote.lacks
+        while not remote.left.is_set():
+            try:
+                work()
+            except LineBroken as error:
+                if remote.lacks != lacks:
+                    tries, lacks = 0, remote.lacks
+                self._wait(remote, error, tries, what)
+                tries += 1
+            else:
+                return True
+        return False
+
+    def _wait(self, remote: RemoteJob, error: LineBroken | None, tries: int, what: str) -> None:
+        """Wait until a line may be there again; gives up where nothing that goes on depends on it."""
+        if error is not None and not remote.submitted and (not self._line.reached or tries == len(_PAUSES)):
+            raise error
+        if error is not None and tries == 1:
+            self._tell(f"{error.message}; {what}")
+        remote.left.wait(_PAUSES[min(tries, len(_PAUSES) - 1)])
 
     def _listen(self, remote: RemoteJob) -> dict[str, Any] | None:
         """Listen until the job has ended, and return how; None when nobody wants to know any more."""
         tries = 0
         while not remote.left.is_set():
+            broken = None
             try:
                 for told in self._line.follow(*self._question(remote)):
                     tries = 0
@@ -176,13 +174,8 @@ class Remote:
                         return dict(told["end"])
                     remote.note(told)
             except LineBroken as error:
-                if not remote.submitted and tries == len(_PAUSES):
-                    raise
-                if tries == 1:
-                    self._tell(
-                        f"{error.message}; the job '{remote.id}' goes on there, and is looked for again"
-                    )
-            remote.left.wait(_PAUSES[min(tries, len(_PAUSES) - 1)])
+                broken = error
+            self._wait(remote, broken, tries, f"the job '{remote.id}' goes on there, and is looked for again")
             tries += 1
         return None
 
@@ -210,45 +203,42 @@ class Remote:
         request = {"job": remote.id, "since": remote.since, "spec": spec, "env": dict(parcel.env)}
         return "submit", request
 
-    def _come_home(self, remote: RemoteJob, ending: dict[str, Any]) -> Outcome:
-        """Bring home what a job made, and return how it ended."""
+    def _come_home(self, remote: RemoteJob, ending: dict[str, Any]) -> Outcome | None:
+        """Bring home what a job made, and return how it ended; None when nobody wants to know any more."""
         if "lost" in ending:
             return refused(StageFailed(f"{ending['lost']} while it ran on '{self.target.name}'"))
         if "refused" in ending:
-            return refused(ToolError(ending["refused"]["message"], hint=ending["refused"]["hint"]))
+            return refused(self._why(ending["refused"], full=ending["full"]))
         if ending["cancelled"]:
             return refused(StageFailed(f"it was cancelled on '{self.target.name}'"))
+        if ending["full"] and ending["exit_code"]:
+            message, hint = full_there(self.target.name, f"it ended with exit code {ending['exit_code']}")
+            return refused(StageFailed(message, hint=hint))
         made = {path: digest for path, digest in ending["made"].items() if digest is not None}
-        home = self._folder / remote.id / "home"
-        copier = Copier(self._line.ssh, there=remote.rsync)
-        self._fetch_tracking(remote, copier, logged=ending["logged"])
-        if made:
-            remote.phase = "bringing its outputs home"
-            self._fetch(remote, copier, made, home)
-            for path in made:
-                _put(home / path, self._root / path)
-            shutil.rmtree(home, ignore_errors=True)
-        if old := self._old():
-            self._line.call("forget", {"jobs": list(old)})
+        safe = f"what '{remote.id}' made is safe there, and fetched once the line is back"
+        if not self._insist(
+            remote, lambda: self._transfer.fetch(remote, made, logged=ending["logged"]), safe
+        ):
+            return None
+        self._forget_old()
         names = ("exit_code", "signal", "timed_out", "seconds", "max_memory", "result")
-        return Outcome(**{name: ending[name] for name in names}, machine=self._machine(remote, ending))
+        values = {name: ending[name] for name in names}
+        if (values["result"] or {}).get("hint") == FREE_SPACE:
+            values["result"] = {**values["result"], "hint": full_there(self.target.name)[1]}
+        return Outcome(**values, machine=self._machine(remote, ending))
 
-    def _fetch(self, remote: RemoteJob, copier: Copier, made: dict[str, str], home: Path) -> None:
-        """Bring outputs into a folder here, as they are there; twice, if they are others at first."""
-        for _ in range(2):
-            copier.fetch(remote.work, list(made), home)
-            wrong = [path for path, digest in made.items() if hash_of(home / path) != digest]
-            if not wrong:
-                return
-            shutil.rmtree(home, ignore_errors=True)
-        raise ToolError(
-            f"'{wrong[0]}' does not arrive as it is on the box", hint=f"run `mlx jobs fetch {remote.id}`"
-        )
+    def _why(self, error: Mapping[str, Any], *, full: bool) -> ToolError:
+        """Return why the box did not run a job; it may be that its disk was full."""
+        message, hint = error["message"], error["hint"]
+        if full or error.get("full"):
+            message, hint = full_there(self.target.name, "" if error.get("full") else message)
+        return ToolError(message, hint=hint)
 
-    def _fetch_tracking(self, remote: RemoteJob, copier: Copier, *, logged: bool) -> None:
-        """Bring home the store that the job logged to, where it has one."""
-        if logged:
-            copier.fetch(str(Path(remote.work).parent), [TRACKING], self._folder / remote.id)
+    def _forget_old(self) -> None:
+        """Let the box remove what nobody needs any more; another job will ask again if it does not answer."""
+        if old := self._old():
+            with contextlib.suppress(LineBroken):
+                self._line.call("forget", {"jobs": list(old)})
 
     def _machine(self, remote: RemoteJob, ending: dict[str, Any]) -> dict[str, Any]:
         return {**ending["machine"], "target": self.target.name, "job": remote.id}
@@ -263,13 +253,3 @@ def _parcel(job: Job) -> Parcel:
     if job.parcel is None:
         raise ToolError(f"'{job.name}' can run on this machine only")
     return job.parcel
-
-
-def _put(made: Path, place: Path) -> None:
-    """Move an output to its place, where an old one may be."""
-    if place.is_dir() and not place.is_symlink():
-        shutil.rmtree(place)
-    else:
-        place.unlink(missing_ok=True)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    made.replace(place)

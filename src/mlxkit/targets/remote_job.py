@@ -24,6 +24,7 @@ class RemoteJob:
     Attributes:
         id: its name on the box, and in `mlx jobs`.
         phase: where it is, in words.
+        lacks: objects that the box lacked when it was last asked, and the bytes of each that had arrived.
         submitted: whether the box has taken it, so that it goes on without anybody.
         measured: values that it logged and what it used, which nobody has taken yet.
         memory: resident memory when it was last looked at, bytes.
@@ -35,6 +36,7 @@ class RemoteJob:
     job: Job
     id: str
     phase: str = "connecting"
+    lacks: dict[str, int] | None = None
     submitted: bool = False
     measured: deque[dict[str, Any]] = field(default_factory=deque)
     memory: int = 0

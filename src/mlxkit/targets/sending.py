@@ -21,6 +21,7 @@ _MUCH_BYTES = 100_000_000
 
 def send_objects(
     line: Line,
+    job: str,
     objects: Mapping[str, Path | bytes],
     missing: Mapping[str, int],
     tell: Callable[[str], None],
@@ -29,6 +30,7 @@ def send_objects(
 
     Args:
         line: the way there.
+        job: name of the job that needs them.
         objects: hash -> its file here, or its content.
         missing: hash of each that the box lacks -> how many bytes of it have arrived before.
         tell: called with what is going on.
@@ -43,7 +45,7 @@ def send_objects(
     for digest, arrived in missing.items():
         size = _size(objects[digest])
         asked.append((digest, size, arrived if arrived <= size else 0))
-    answer = line.pour("receive", {"objects": asked}, _content(objects, asked, tell))
+    answer = line.pour("receive", {"job": job, "objects": asked}, _content(objects, asked, tell))
     if broken := answer["broken"]:
         raise ToolError(
             f"{len(broken)} files are not what they were when they were hashed",

@@ -10,10 +10,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.targets.box import machine, objects
+from mlxkit.errors import is_full_disk
+from mlxkit.targets.box import garbage, machine, objects
 from mlxkit.targets.box.cancel import cancel
 from mlxkit.targets.box.follow import Teller, lost
-from mlxkit.targets.box.places import JobPlace, Places, Refused
+from mlxkit.targets.box.places import JobPlace, Places, Refused, locked
 from mlxkit.targets.box.receive import receive
 from mlxkit.targets.box.supervise import Supervisor, start
 
@@ -39,7 +40,8 @@ def main(verb: str, root: str, *names: str) -> int:
         _emit({"error": {"message": error.message, "hint": error.hint}})
         return 3
     except OSError as error:
-        _emit({"error": {"message": f"the box says: {error}", "hint": ""}})
+        said = {"message": f"the box says: {error}", "hint": "", "full": is_full_disk(error)}
+        _emit({"error": said})
         return 3
     return 0
 
@@ -48,7 +50,10 @@ def _answer(verb: str, places: Places, request: Mapping[str, Any]) -> None:
     if verb in ("submit", "follow"):
         job = places.job(request["job"])
         if verb == "submit" and job.read("job") is None:
-            job.write("job", request["spec"])
+            with locked(places.taking, shared=True):
+                own = {"code_of_mlx": garbage.own_code().name, "taken": time.time()}
+                job.write("job", {**request["spec"], **own})
+                garbage.use_own_code()
         if job.read("job") is None:
             raise Refused(f"the box knows no job '{job.id}'")
         if verb == "submit":
@@ -63,6 +68,7 @@ def _answer(verb: str, places: Places, request: Mapping[str, Any]) -> None:
         "status": _status,
         "cancel": _cancel,
         "forget": _forget,
+        "garbage": garbage.collect,
     }
     _emit(verbs[verb](places, request))
 
@@ -78,7 +84,8 @@ def _status(places: Places, request: Mapping[str, Any]) -> dict[str, Any]:
                 "state": job.read("state"),
                 "end": job.read("end"),
                 "lost": _lost(job),
-                "now": time.time(),
+                # By this clock alone: the one that asks may show another time.
+                "seconds": time.time() - (job.read("job") or {}).get("taken", time.time()),
             }
             for job in jobs
         }

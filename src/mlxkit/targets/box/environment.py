@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from mlxkit.targets.box.places import Places
 
+    _Step = tuple[list[str], Refused]
+    """A command, and what its failure means."""
+
 _DONE = "mlx-complete"
 _TORCH = ("torch", "torchvision", "torchaudio")
 
@@ -36,9 +39,10 @@ def interpreter(places: Places, wanted: Mapping[str, Any], log: Path, tell: Call
     Raises:
         Refused: there is no such Python, or the requirements cannot be installed.
     """
-    place = places.environments / _key(wanted)
+    place = places.environments / key(wanted)
     python = place / "bin" / "python"
     if (place / _DONE).exists():
+        _use(place)
         return python
     tell("waiting for its environment")
     with locked(place.with_suffix(".lock")):
@@ -46,24 +50,44 @@ def interpreter(places: Places, wanted: Mapping[str, Any], log: Path, tell: Call
             tell("building its environment")
             shutil.rmtree(place, ignore_errors=True)
             _build(place, wanted, log)
-            (place / _DONE).touch()
+        _use(place)
     return python
+
+
+def _use(place: Path) -> None:
+    """Note that an environment is complete, and used now."""
+    (place / _DONE).touch()
+
+
+def last_use(place: Path) -> float:
+    """Return when an environment was last used, or half of one begun, in seconds since the epoch."""
+    done = place / _DONE
+    return (done if done.exists() else place).stat().st_mtime
+
+
+def disown(place: Path) -> None:
+    """Let nobody take an environment that is about to be removed."""
+    (place / _DONE).unlink(missing_ok=True)
+    place.with_suffix(".txt").unlink(missing_ok=True)
 
 
 def built(places: Places, wanted: Mapping[str, Any]) -> Path | None:
     """Return the Python of an environment that is there already; see `interpreter`."""
-    place = places.environments / _key(wanted)
+    place = places.environments / key(wanted)
     return place / "bin" / "python" if (place / _DONE).exists() else None
 
 
 def available(version: str) -> bool:
     """Whether an environment of a version of Python can be built."""
-    if uv() is not None:
-        return True
+    tool = uv()
+    if tool is not None:  # it knows what it could get, without a network
+        done = subprocess.run([tool, "python", "list", version], capture_output=True, check=False)
+        return bool(done.stdout.strip())
     return shutil.which(f"python{version}") is not None or platform.python_version().startswith(f"{version}.")
 
 
-def _key(wanted: Mapping[str, Any]) -> str:
+def key(wanted: Mapping[str, Any]) -> str:
+    """Return the name of the environment of some requirements; see `interpreter`."""
     machine = f"{platform.system()} {platform.machine()}"
     return hashlib.sha256(repr((wanted["python"], wanted["requirements"], machine)).encode()).hexdigest()[:20]
 
@@ -75,33 +99,31 @@ def _build(place: Path, wanted: Mapping[str, Any], log: Path) -> None:
     tool = uv()
     steps = _with_uv(tool, place, wanted, requirements) if tool else _with_pip(place, wanted, requirements)
     with log.open("ab") as said:
-        for step in steps:
+        for step, refusal in steps:
             done = subprocess.run(step, stdin=subprocess.DEVNULL, stdout=said, stderr=said, check=False)
             if done.returncode != 0:
                 shutil.rmtree(place, ignore_errors=True)
-                raise Refused(
-                    "the environment cannot be built on the box",
-                    hint="name a file with what fits it by `requirements:` below the target in mlx.yaml",
-                )
+                raise refusal
 
 
-def _with_uv(tool: str, place: Path, wanted: Mapping[str, Any], requirements: Path) -> list[list[str]]:
+def _with_uv(tool: str, place: Path, wanted: Mapping[str, Any], requirements: Path) -> list[_Step]:
     # Of PyTorch there is a build for each version of CUDA: uv looks at the driver.
     backend = ["--torch-backend", "auto"] if _names_torch(wanted["requirements"]) else []
-    python = str(place / "bin" / "python")
-    return [
-        [tool, "venv", "--no-project", "--quiet", "--python", wanted["python"], str(place)],
-        [tool, "pip", "install", "--python", python, *backend, "--requirement", str(requirements)],
-    ]
+    python, version = str(place / "bin" / "python"), wanted["python"]
+    make = [tool, "venv", "--no-project", "--quiet", "--python", version, str(place)]
+    fill = [tool, "pip", "install", "--python", python, *backend, "--requirement", str(requirements)]
+    return [(make, _no_python(version)), (fill, _does_not_fit())]
 
 
-def _with_pip(place: Path, wanted: Mapping[str, Any], requirements: Path) -> list[list[str]]:
-    python = str(place / "bin" / "python")
+def _with_pip(place: Path, wanted: Mapping[str, Any], requirements: Path) -> list[_Step]:
     quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
-    return [
-        [_python(wanted["python"]), "-m", "venv", str(place)],
-        [python, "-m", "pip", "install", *quiet, "--requirement", str(requirements)],
-    ]
+    make = [_python(wanted["python"]), "-m", "venv", str(place)]
+    fill = [str(place / "bin" / "python"), "-m", "pip", "install", *quiet, "--requirement", str(requirements)]
+    cannot = Refused(
+        "the box's Python makes no environments",
+        hint="install uv there, or the system's package for that, such as `python3-venv`",
+    )
+    return [(make, cannot), (fill, _does_not_fit())]
 
 
 def _python(version: str) -> str:
@@ -115,12 +137,24 @@ def _python(version: str) -> str:
         # `sys.executable` may itself be in an environment, which another one can be made from.
         found = sys.executable
     if found is None:
-        raise Refused(
-            f"there is no Python {version} on the box",
-            hint=f"install uv there, or set `python:` below the target in mlx.yaml; it has "
-            f"{platform.python_version()}",
-        )
+        raise _no_python(version)
     return found
+
+
+def _no_python(version: str) -> Refused:
+    """Return the refusal of an environment whose Python is not there, and cannot be got."""
+    way = "set `python:` below the target in mlx.yaml"
+    return Refused(
+        f"there is no Python {version} on the box",
+        hint=f"{way if uv() else f'install uv there, or {way}'}; it has {platform.python_version()}",
+    )
+
+
+def _does_not_fit() -> Refused:
+    return Refused(
+        "the environment cannot be built on the box",
+        hint="name a file with what fits it by `requirements:` below the target in mlx.yaml, or correct it",
+    )
 
 
 def _names_torch(requirements: str) -> bool:

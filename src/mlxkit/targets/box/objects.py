@@ -7,10 +7,11 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.targets.box.places import Refused
+from mlxkit.targets.box.places import Refused, locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,12 +29,22 @@ def prepare(places: Places, request: Mapping[str, Any]) -> dict[str, Any]:
     """
     job = places.job(request["job"])
     job.work.mkdir(parents=True, exist_ok=True)
+    with locked(places.taking, shared=True):
+        job.write("wants", {"objects": request["objects"]})
+        for digest in request["objects"]:
+            _use(places.object(digest))
     missing = [digest for digest in request["objects"] if not places.object(digest).exists()]
     return {
         "missing": {digest: _begun(places.arriving / digest) for digest in missing},
         "rsync": shutil.which("rsync") is not None,
         "work": str(job.work),
     }
+
+
+def _use(stored: Path) -> None:
+    """Note that an object is used now, as its last access: not every system does so itself."""
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        os.utime(stored, ns=(time.time_ns(), stored.stat().st_mtime_ns))
 
 
 def lay_out(places: Places, job: JobPlace, reads: Mapping[str, str]) -> None:

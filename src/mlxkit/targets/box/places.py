@@ -3,6 +3,7 @@
 - `mlxkit/HASH/`: mlx itself, by version of its code
 - `cache/files/md5/`: data by content, as DVC keeps it; for all jobs and projects
 - `arriving/HASH`: data on its way into the cache; what of it arrived before a line broke stays
+- `taking`: a lock that is held by whoever takes a job, and by whoever removes what no job needs
 - `environments/KEY/`: virtual environments
 - `gpus/UUID`: locks of graphics cards
 - `checkpoints/PROJECT/`: what a training can go on from
@@ -64,6 +65,20 @@ class Places:
         """Where the locks of graphics cards lie."""
         return self.root / "gpus"
 
+    @property
+    def code(self) -> Path:
+        """Where mlx itself lies, by version."""
+        return self.root / "mlxkit"
+
+    @property
+    def taking(self) -> Path:
+        """The lock between jobs that are taken and the removal of what none needs."""
+        return self.root / "taking"
+
+    def all_checkpoints(self) -> list[Path]:
+        """Return the folders of all projects' checkpoints."""
+        return list((self.root / "checkpoints").glob("*"))
+
     def checkpoints(self, project: str) -> Path:
         """Return the folder in which a project keeps what a training can go on from."""
         return self.root / "checkpoints" / re.sub(r"[^\w.-]", "_", project)
@@ -124,6 +139,16 @@ class JobPlace:
         """The file that its supervisor holds a lock of, for as long as that lives."""
         return self.folder / "alive"
 
+    @property
+    def room(self) -> Path:
+        """A file without meaning, whose room is for saying how the job ended when the disk is full."""
+        return self.folder / "room"
+
+    @property
+    def receiving(self) -> Path:
+        """The file with the process that takes data for it, which holds a lock of it."""
+        return self.folder / "receiving"
+
     def read(self, name: str) -> dict[str, Any] | None:
         """Return what `NAME.json` says; None where there is none."""
         try:
@@ -138,17 +163,7 @@ class JobPlace:
 
     def is_supervised(self) -> bool:
         """Whether the process that looks after the job lives; the kernel says so, after a reboot too."""
-        try:
-            descriptor = os.open(self.alive, os.O_RDWR)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(descriptor)
-        return False
+        return is_held(self.alive)
 
 
 def replace(path: Path, content: bytes) -> None:
@@ -162,13 +177,28 @@ def replace(path: Path, content: bytes) -> None:
         raise
 
 
+def is_held(path: Path) -> bool:
+    """Whether somebody holds the lock of a file, which may not be there."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of a file, waiting for it."""
+def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold the lock of a file, waiting for it; alone, or `shared` with others who say so."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)

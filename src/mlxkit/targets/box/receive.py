@@ -10,10 +10,13 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import signal
+import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from mlxkit.errors import is_full_disk
 from mlxkit.targets.box.places import replace
 
 if TYPE_CHECKING:
@@ -21,9 +24,10 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from mlxkit.targets.box.places import Places
+    from mlxkit.targets.box.places import JobPlace, Places
 
 _CHUNK, _PIECES = 1 << 20, 16
+_POLL_SECONDS = 0.02
 
 
 def receive(places: Places, request: Mapping[str, Any], stream: BinaryIO) -> dict[str, Any]:
@@ -31,7 +35,8 @@ def receive(places: Places, request: Mapping[str, Any], stream: BinaryIO) -> dic
 
     Args:
         places: the box's folder.
-        request: `objects`, a list of hash, size and the byte at which the stream begins with it.
+        request: `job`, for which they come, and `objects`, a list of hash, size and the byte at which the
+            stream begins with it.
         stream: their bytes, one object after the other.
 
     Returns:
@@ -42,15 +47,40 @@ def receive(places: Places, request: Mapping[str, Any], stream: BinaryIO) -> dic
     for number in range(256):
         (places.objects / f"{number:02x}").mkdir(exist_ok=True)
     broken: list[str] = []
-    for digest, size, start in request["objects"]:
-        take = _take_small if size <= _CHUNK and start == 0 else _take_large
-        found = take(places, digest, stream, size, start)
-        if found is None:
-            return {"broken": broken, "whole": False}
-        # What somebody else has sent, too, and was first, is there all the same.
-        if found != digest.removesuffix(".dir") and not places.object(digest).exists():
-            broken.append(digest)
+    with _instead_of_another(places.job(request["job"])):
+        for digest, size, start in request["objects"]:
+            take = _take_small if size <= _CHUNK and start == 0 else _take_large
+            found = take(places, digest, stream, size, start)
+            if found is None:
+                return {"broken": broken, "whole": False}
+            # What somebody else has sent, too, and was first, is there all the same.
+            if found != digest.removesuffix(".dir") and not places.object(digest).exists():
+                broken.append(digest)
     return {"broken": broken, "whole": True}
+
+
+@contextlib.contextmanager
+def _instead_of_another(job: JobPlace) -> Iterator[None]:
+    """End the process that took a job's objects before: its line fell silent, and nobody told it so.
+
+    It would hold for hours what arrived by it, while a job has one sender at a time.
+    """
+    with open(os.open(job.receiving, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:  # noqa: PTH123
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:  # the lock is held, so the number is that of a process that lives
+                file.seek(0)
+                if number := file.read():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(number), signal.SIGKILL)
+                time.sleep(_POLL_SECONDS)
+        file.seek(0)
+        file.truncate()
+        file.write(str(os.getpid()).encode())
+        file.flush()
+        yield
 
 
 def _take_small(places: Places, digest: str, stream: BinaryIO, size: int, start: int) -> str | None:
@@ -71,7 +101,12 @@ def _take_large(places: Places, digest: str, stream: BinaryIO, size: int, start:
     Returns its md5, which is "" where what came before is gone; None if the stream ended too early.
     """
     with _arriving(places.arriving / digest) as (path, file):
-        found = _write(file, stream, size, start)
+        try:
+            found = _write(file, stream, size, start)
+        except OSError as error:
+            if is_full_disk(error):  # half of it would keep the disk full for others
+                path.unlink(missing_ok=True)
+            raise
         if found == digest.removesuffix(".dir"):
             os.replace(path, places.object(digest))  # noqa: PTH105
         elif found is not None:

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import platform
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from mlxkit.errors import FULL_BYTES, is_full_disk
 from mlxkit.targets.base import Job
 from mlxkit.targets.box import environment
 from mlxkit.targets.box.machine import Cards, boot, library_versions
@@ -36,6 +38,7 @@ MARK = "MLX_JOB"
 CHECKPOINTS = "MLX_CHECKPOINTS"
 """Variable with a folder that outlives the job: another one of the same project finds it again."""
 _LOOK_SECONDS, _QUEUE_SECONDS, _WAIT_SECONDS = 5.0, 2.0, 0.5
+_ROOM_BYTES = 1 << 16
 _FAILED: dict[str, Any] = {
     "exit_code": 1, "signal": None, "timed_out": False, "seconds": 0.0, "max_memory": 0, "result": None
 }  # fmt: skip
@@ -53,6 +56,7 @@ def start(places: Places, job: JobPlace) -> None:
         except BlockingIOError:
             return
         if job.read("end") is None:
+            job.room.write_bytes(bytes(_ROOM_BYTES))
             _spawn(places, job, descriptor)
     finally:
         os.close(descriptor)  # the lock is that of the open file, which the supervisor holds from then on
@@ -114,7 +118,9 @@ class Supervisor:
 
     def tell(self, phase: str) -> None:
         """Say where the job is, and which process looks after it."""
-        self._job.write("state", {"phase": phase, "pid": os.getpid(), "boot": boot(), "since": time.time()})
+        said = {"phase": phase, "pid": os.getpid(), "boot": boot(), "since": time.time()}
+        with _room_or_not():  # a job need not end because nobody can be told where it is
+            self._job.write("state", said)
 
     def end(self, outcome: dict[str, Any]) -> None:
         """Say how the job ended."""
@@ -127,7 +133,10 @@ class Supervisor:
                 {"name": gpu.name, "driver": gpu.driver, "memory": gpu.memory} for gpu in self._cards.gpus
             ],
         }
-        about = {"machine": machine, "cancelled": self._ordered > 0, "finished": time.time()}
+        for done_with in (self._job.room, self._job.folder / "wants.json"):
+            done_with.unlink(missing_ok=True)
+        full = shutil.disk_usage(self._job.folder).free < FULL_BYTES
+        about = {"full": full, "machine": machine, "cancelled": self._ordered > 0, "finished": time.time()}
         self._job.write("end", {**_FAILED, "made": {}, **outcome, **about})
 
     def _compare(self) -> None:
@@ -204,8 +213,25 @@ class Supervisor:
         ]
         self._looks += 1
         line = {"time": round(time.time() * 1000), "step": self._looks, "memory": memory, "gpus": gpus}
-        with (self._job.folder / "use.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        file = self._job.folder / "use.jsonl"
+        size = file.stat().st_size if file.exists() else 0
+        try:
+            with file.open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps(line) + "\n")
+        except OSError as error:
+            if not is_full_disk(error):
+                raise
+            os.truncate(file, size)  # half a line would be none
+
+
+@contextmanager
+def _room_or_not() -> Iterator[None]:
+    """Go on without what there is no room for."""
+    try:
+        yield
+    except OSError as error:
+        if not is_full_disk(error):
+            raise
 
 
 @contextmanager
@@ -218,7 +244,8 @@ def _ending(supervisor: Supervisor) -> Iterator[None]:
     except Refused as error:
         supervisor.end({"refused": {"message": error.message, "hint": error.hint}})
     except OSError as error:
-        supervisor.end({"refused": {"message": f"the box says: {error}", "hint": ""}})
+        said = {"message": f"the box says: {error}", "hint": "", "full": is_full_disk(error)}
+        supervisor.end({"refused": said})
     except Exception as error:
         supervisor.end({"refused": {"message": f"mlx failed on the box: {error!r}", "hint": ""}})
         raise
