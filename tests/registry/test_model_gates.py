@@ -387,6 +387,10 @@ def no_number():
     return {"passed": True, "observed": float("nan")}
 
 
+def no_bound():
+    return {"passed": True, "observed": 1, "required": float("inf")}
+
+
 def numpy_says():
     import numpy as np
 
@@ -425,6 +429,7 @@ def wants(champoin):
         ("reasoned", False, "the moon is full"),
         ("measured", True, "seven is enough"),
         ("no_number", False, "what '{call}' observed is no number"),
+        ("no_bound", False, "what '{call}' required is no number"),
         ("numpy_says", True, "'{call}' said yes"),
         ("counts", False, "cannot be judged: '{call}' returned int; return a bool"),
         ("forgets", False, "cannot be judged: '{call}' returned nothing; return a bool"),

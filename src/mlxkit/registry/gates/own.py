@@ -112,8 +112,10 @@ def _from_mapping(gate: CallGate, returned: Mapping[str, Any]) -> GateVerdict:
         raise DataError(f"'{gate.call}' returned the key '{unknown[0]}'{close}", hint=_WANTED)
     observed, required = (_number(gate, returned, name) for name in ("observed", "required"))
     passed, reason = bool(returned["passed"]), str(returned.get("reason") or "")
-    if observed is not None and not math.isfinite(observed):
-        return GateVerdict(str(gate), False, None, required, f"what '{gate.call}' observed is no number")
+    for word, value in (("observed", observed), ("required", required)):
+        if value is not None and not math.isfinite(value):
+            reason = f"what '{gate.call}' {word} is no number"
+            return GateVerdict(str(gate), False, None, None, reason)
     said = reason or f"'{gate.call}' said {'yes' if passed else 'no'}"
     return GateVerdict(str(gate), passed, observed, required, said)
 
