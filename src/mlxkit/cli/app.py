@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "promote": "promote",
     "rollback": "rollback",
     "history": "history",
+    "compare": "compare",
     "drift": "drift",
     "runs": "runs",
     "models": "models",

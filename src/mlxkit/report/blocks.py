@@ -25,6 +25,20 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Code:
+    """A command or a piece of text as it is written."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Names, each with what there is to say of it."""
+
+    entries: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Table:
     """A table. Cells that are Html are drawings, which the Markdown text leaves out with their column.
 
@@ -58,7 +72,7 @@ class Figures:
     figures: tuple[Figure, ...]
 
 
-Block = Text | Note | Table | Figures
+Block = Text | Note | Code | Terms | Table | Figures
 
 
 @dataclass(frozen=True)
