@@ -59,6 +59,11 @@ def text_at(root: Path, commit: str, path: str) -> str | None:
     return _git(root, "show", f"{commit}:./{path}")
 
 
+def has_file(root: Path, commit: str, path: str) -> bool:
+    """Whether a commit holds a file of the project."""
+    return _git(root, "cat-file", "-e", f"{commit}:./{path}") is not None
+
+
 def files_at(root: Path, commit: str, ending: str) -> tuple[str, ...]:
     """Return the files of the project whose names end so, as they were in a commit."""
     out = _git(root, "ls-tree", "-r", "-z", "--name-only", commit, "--", ".")

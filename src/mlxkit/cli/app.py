@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, str] = {
     "rollback": "rollback",
     "history": "history",
     "compare": "compare",
+    "lineage": "lineage",
     "drift": "drift",
     "runs": "runs",
     "models": "models",
