@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from conftest import Mlx, TmpDir
 
 
-@pytest.mark.parametrize("command", ["lineage"])
+@pytest.mark.parametrize("command", ["lineage", "card"])
 def test_without_any_model(mlx: Mlx, copies: TmpDir, command: str) -> None:
     result = mlx(command)
     assert (result.code, result.out) == (2, "")
@@ -21,7 +21,7 @@ def test_without_any_model(mlx: Mlx, copies: TmpDir, command: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("command", ["lineage"])
+@pytest.mark.parametrize("command", ["lineage", "card"])
 @pytest.mark.parametrize(
     ("named", "message"),
     [

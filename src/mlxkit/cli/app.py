@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, str] = {
     "history": "history",
     "compare": "compare",
     "lineage": "lineage",
+    "card": "card",
     "drift": "drift",
     "runs": "runs",
     "models": "models",

@@ -6,8 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from mlxkit.errors import DataError
-from mlxkit.project.files import write_atomically
+from mlxkit.project.files import write_report
 from mlxkit.registry.compare_sections import (
     changes_section,
     code_section,
@@ -47,12 +46,7 @@ def write_page(found: ModelComparison, file: Path, *, name: str) -> None:
     Raises:
         DataError: it cannot be written there.
     """
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, render_page(page_of(found, name=name)).encode())
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise DataError(f"'{file}' cannot be written: {reason}", hint="name another file") from error
+    write_report(file, render_page(page_of(found, name=name)))
 
 
 def page_of(found: ModelComparison, *, name: str) -> Report:

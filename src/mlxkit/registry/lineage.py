@@ -10,10 +10,12 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters import git_commits, mlflow_run_files
+from mlxkit.errors import MlxError
 from mlxkit.pipeline.record_job import MODEL_HASH
 from mlxkit.registry.data_origin import Origin, origin_of
+from mlxkit.registry.history import history
 from mlxkit.registry.recorded import recorded_config, recorded_lock
-from mlxkit.registry.workspace import histories, store_of
+from mlxkit.registry.stores import store_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -131,6 +133,7 @@ def lineage(project: Project, named: NamedModel) -> Lineage:
     steps = tuple(_steps(config, lock, named)) if lock is not None else ()
     commit = git_commits.find_commit(project.root, run.commit) if run is not None and run.commit else None
     changed = run.tags.get("mlx.changed_files", "") if run is not None else ""
+    promotions, unknown = _promotions(project, named)
     return Lineage(
         named=named,
         commit=commit,
@@ -138,8 +141,8 @@ def lineage(project: Project, named: NamedModel) -> Lineage:
         machine=machine_of(run),
         steps=steps,
         raw=tuple(_raw(project, named, steps, commit)),
-        promotions=promotions_of(project, named),
-        notes=tuple(_notes(named, lock, steps, commit)),
+        promotions=promotions,
+        notes=(*_notes(named, lock, steps, commit), *unknown),
     )
 
 
@@ -162,18 +165,31 @@ def machine_of(run: Run | None) -> Machine:
     )
 
 
-def promotions_of(project: Project, named: NamedModel) -> tuple[Entry, ...]:
-    """Return each change that gave an environment this model, the oldest first."""
+def _promotions(project: Project, named: NamedModel) -> tuple[tuple[Entry, ...], list[str]]:
+    """Return each change that gave an environment this model, the oldest first, and what is not known of it.
+
+    A model that was carried to another registry is known by its run there.
+    """
     version = named.version
-    found = []
-    for environment, entries in histories(project).items():
-        here = store_of(project, project.environments[environment]) == named.store
+    found: list[Entry] = []
+    notes = []
+    for environment in project.environments.values():
+        try:
+            store = store_of(project, environment)
+            entries = history(project, store, environment.name)
+        except MlxError as error:
+            notes.append(f"the promotions to '{environment.name}' are not known: {error.message}")
+            continue
         for entry in entries:
-            same = here and version is not None and entry.version == version.version
+            same = store == named.store and version is not None and entry.version == version.version
             run_id = entry.record.run_id if entry.record is not None else None
             if same or (run_id is not None and run_id == named.run_id):
                 found.append(entry)
-    return tuple(sorted(found, key=lambda entry: (entry.since is None, entry.since or 0)))
+    return tuple(sorted(found, key=_when)), notes
+
+
+def _when(entry: Entry) -> tuple[bool, float]:
+    return entry.since is None, entry.since.timestamp() if entry.since is not None else 0.0
 
 
 def _steps(config: Mapping[str, Any], lock: Mapping[str, Locked], named: NamedModel) -> Iterator[Step]:

@@ -12,7 +12,7 @@ from mlxkit.pipeline.trained_run import trained_run
 from mlxkit.project.environments import is_alias
 from mlxkit.project.suggestions import did_you_mean
 from mlxkit.registry.named_model import NamedModel
-from mlxkit.registry.workspace import store_of
+from mlxkit.registry.stores import store_of
 
 if TYPE_CHECKING:
     from mlxkit.adapters.mlflow_registry import Version

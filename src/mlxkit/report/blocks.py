@@ -17,6 +17,13 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Heading:
+    """A heading inside a section."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Note:
     """A remark on method or limits, set smaller; `of_chart` explains a drawing, which Markdown has not."""
 
@@ -72,7 +79,7 @@ class Figures:
     figures: tuple[Figure, ...]
 
 
-Block = Text | Note | Code | Terms | Table | Figures
+Block = Text | Heading | Note | Code | Terms | Table | Figures
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlxkit.report.blocks import Code, Figure, Figures, Note, Table, Terms, Text
+from mlxkit.report.blocks import Code, Figure, Figures, Heading, Note, Table, Terms, Text
 from mlxkit.report.html import Html, joined, tag
 
 if TYPE_CHECKING:
@@ -108,6 +108,8 @@ def _block(block: Block) -> Html:
     match block:
         case Text(text):
             return tag("p", text)
+        case Heading(text):
+            return tag("h3", text)
         case Note(text=text):
             return tag("p", text, class_="note")
         case Code(text):
