@@ -70,7 +70,7 @@ def _metrics(out: Output, found: ModelComparison) -> list[str]:
     wide = terminal_width() >= _WIDE
     lines = ["", out.style(f"on the same {rows(paired.labelled)} of {found.rows}", "bold"), ""]
     lines += _pairs(out, "metric", [(pair.name, pair) for pair in found.metrics], wide=wide)
-    lines += ["", *_reading(paired), *_disagreement(paired.disagreement)]
+    lines += ["", *_reading(paired), "", *_summary(found), *_disagreement(paired.disagreement)]
     if paired.groups:
         named = [
             (f"{group.column} = {group.value} ({count(group.rows)})", group.pair) for group in paired.groups
@@ -98,6 +98,17 @@ def _pairs(
         if not wide:
             table.append(["", *(out.style(bound, "dim") for bound in bounds), ""])
     return out.table([heading, "A", "B", "difference", "B is"], table)
+
+
+def _summary(found: ModelComparison) -> list[str]:
+    """Say in a line in how many metrics B is better and worse."""
+    verdicts = [pair.verdict for pair in found.metrics if pair.verdict is not None]
+    if not verdicts:
+        return []
+    better, worse = verdicts.count("better"), verdicts.count("worse")
+    rest = len(verdicts) - better - worse
+    said = f"B is better in {better} of {len(verdicts)} metrics, and worse in {worse}"
+    return [f"{said}; {rest} cannot be told apart" if rest else said]
 
 
 def _reading(paired: Paired) -> list[str]:
@@ -161,8 +172,8 @@ def _made_of(out: Output, found: ModelComparison) -> list[str]:
             [_cut(column), *(NONE if v is None else loss_text(v) for v in values)]
             for column, *values in importance[:_SHOWN_COLUMNS]
         ]
-        heading = f"column ({name} lost when shuffled)"
-        lines += ["", *out.table([heading, "A", "B"], table)]
+        lines += ["", f"how much worse {name} gets when a column is shuffled:"]
+        lines += out.table(["column", "A", "B"], table, right=(1, 2))
         more = len(importance) - len(table)
         lines += [f"and {count(more)} more"] if more else []
     return lines

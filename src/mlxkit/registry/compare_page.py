@@ -81,7 +81,7 @@ def _facts(paired: Paired) -> Iterator[Fact]:
         bounds = signed_interval(gain)
         yield Fact(
             signed(gain.value),
-            f"{title(headline.name)}{f', {bounds}' if bounds else ''}",
+            f"gain in {title(headline.name)}{f', {bounds}' if bounds else ''}",
             f"A has {number(headline.first.value)}, B {number(headline.second.value)}. {_said(headline)}",
             difference_chart(headline),
         )
@@ -102,10 +102,11 @@ def _facts(paired: Paired) -> Iterator[Fact]:
             waffle(apart.closer, f"{share} of 100 rows"),
         )
     better, worse = ([p.name for p in paired.metrics if p.verdict == word] for word in ("better", "worse"))
+    rest = len(paired.metrics) - len(better) - len(worse)
     yield Fact(
         f"{len(better)} : {len(worse)}",
         f"metrics better and worse, of {len(paired.metrics)}",
-        f"By {count(len(paired.metrics) - len(better) - len(worse))} of them nobody can tell.",
+        f"By {count(rest)} of them nobody can tell." if rest else "Each of them tells.",
     )
 
 

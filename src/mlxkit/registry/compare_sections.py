@@ -131,7 +131,7 @@ def importance_section(found: ModelComparison) -> Section:
     caption = f"How much worse {name} gets when a column is shuffled"
     table = Table(("Column", "A", "", "B", ""), lines, caption, frozenset({1, 3}))
     more = len(importance_of(found)) - len(entries)
-    note = (Note(f"And {count(more)} more columns, which matter less."),) if more else ()
+    note = (Note(f"And {count(more)} more, which matter less."),) if more else ()
     return Section("columns", "What do they depend on?", "", (table, *note))
 
 
