@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mlxkit.adapters import mlflow_logged_model, mlflow_store, mlflow_tracking
+from mlxkit.adapters import mlflow_copy, mlflow_logged_model, mlflow_store, mlflow_tracking
 from mlxkit.adapters.mlflow_tracking import DatasetInput
 from mlxkit.cli.lineage import _tree
 from mlxkit.cli.tree import Node, tree_lines
 from mlxkit.output import Output
 from mlxkit.pipeline.record_job import MODEL_HASH
+from mlxkit.project.models import Environment
 from mlxkit.registry.lineage import lineage
 from mlxkit.registry.references import find_model
+from mlxkit.registry.stores import store_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -273,6 +275,33 @@ def test_on_to_its_promotions(bench: Bench, commit: str) -> None:
     assert document["aliases"] == ["dev", "staging"]
     assert document["promotions"][1]["record"]["reason"] == "asked for"
     assert document["raw_data"][0]["origin"]["dvc_file"] == "data/raw.csv.dvc"
+
+
+def test_a_model_that_was_carried_to_the_store_of_another_environment(bench: Bench, commit: str) -> None:
+    run_id = trained(bench, commit).named.run_id or ""
+    production = Environment("production", tracking="sqlite:///production.db")
+    environments = {"dev": Environment("dev"), "production": production}
+    project = replace(bench.project, gates=(), environments=environments)
+    there = store_of(project, production)
+    carried = mlflow_copy.carry(bench.store, there, project.name, run_id)
+    replace(bench, project=project, store=there).promote("production", run_id=carried)
+    here = lineage(project, find_model(project, run_id, environment=environments["dev"]))
+    assert [(entry.environment, entry.version) for entry in here.promotions] == [("production", "1")]
+    named = find_model(project, "@production", environment=environments["dev"])
+    assert named.run_id == carried
+    assert named.is_same(here.named)
+    assert lineage(project, named).steps == here.steps
+
+
+def test_a_store_that_is_away_hides_its_promotions_alone(bench: Bench, commit: str) -> None:
+    away = Environment("production", tracking="http://127.0.0.1:9")
+    environments = {**bench.project.environments, "production": away}
+    project = replace(bench.project, gates=(), environments=environments)
+    run_id = trained(bench, commit).named.run_id
+    replace(bench, project=project).promote(run_id=run_id)
+    found = lineage(project, find_model(project, "@dev", environment=environments["dev"]))
+    assert [entry.environment for entry in found.promotions] == ["dev"]
+    assert found.notes[0].startswith("the promotions to 'production' are not known: ")
 
 
 def test_a_version_whose_run_is_deleted(bench: Bench, commit: str) -> None:

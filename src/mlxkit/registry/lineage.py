@@ -9,7 +9,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.adapters import git_commits, mlflow_run_files
+from mlxkit.adapters import git_commits, mlflow_run_files, mlflow_runs
+from mlxkit.adapters.mlflow_tracking import RESTORED_FROM
 from mlxkit.errors import MlxError
 from mlxkit.pipeline.record_job import MODEL_HASH
 from mlxkit.registry.data_origin import Origin, origin_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from mlxkit.adapters.git_commits import Commit
     from mlxkit.adapters.mlflow_runs import Run
+    from mlxkit.adapters.mlflow_store import Store
     from mlxkit.pipeline.lockfile import Locked
     from mlxkit.project.models import Project
     from mlxkit.registry.history import Entry
@@ -177,15 +179,24 @@ def _promotions(project: Project, named: NamedModel) -> tuple[tuple[Entry, ...],
         try:
             store = store_of(project, environment)
             entries = history(project, store, environment.name)
+            run_ids = named.run_ids | _carried(project, named, store)
         except MlxError as error:
             notes.append(f"the promotions to '{environment.name}' are not known: {error.message}")
             continue
         for entry in entries:
             same = store == named.store and version is not None and entry.version == version.version
             run_id = entry.record.run_id if entry.record is not None else None
-            if same or (run_id is not None and run_id == named.run_id):
+            if same or run_id in run_ids:
                 found.append(entry)
     return tuple(sorted(found, key=_when)), notes
+
+
+def _carried(project: Project, named: NamedModel, store: Store) -> set[str]:
+    """Return the ids that the run has in another store, where it was carried there."""
+    if named.run is None or store == named.store:
+        return set()
+    origin = {RESTORED_FROM: named.run.tags.get(RESTORED_FROM) or named.run.id}
+    return {run.id for run in mlflow_runs.find_runs(store, project.name, tags=origin)}
 
 
 def _when(entry: Entry) -> tuple[bool, float]:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mlxkit.adapters import mlflow_registry, mlflow_runs
+from mlxkit.adapters.mlflow_tracking import RESTORED_FROM
 from mlxkit.errors import Refused
 
 if TYPE_CHECKING:
@@ -78,8 +79,14 @@ class NamedModel:
             )
         return mlflow_registry.download_model(self.store, self.model_id)
 
+    @property
+    def run_ids(self) -> frozenset[str]:
+        """The ids of that run: here, and in the store that it was carried or restored from."""
+        known = [self.run_id, self.run.tags.get(RESTORED_FROM) if self.run is not None else None]
+        return frozenset(run_id for run_id in known if run_id)
+
     def is_same(self, other: NamedModel) -> bool:
-        """Whether both names mean one model."""
-        if self.store != other.store:
-            return False
-        return self.run_id == other.run_id if self.run_id else self.version == other.version
+        """Whether both names mean one model, in whatever stores."""
+        if self.run_ids or other.run_ids:
+            return bool(self.run_ids & other.run_ids)
+        return (self.store, self.version) == (other.store, other.version)
