@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from registry_bench import table
 from mlxkit.adapters import mlflow_logged_model, mlflow_tracking
 from mlxkit.adapters.mlflow_tracking import DatasetInput
 from mlxkit.errors import DataError
-from mlxkit.project.models import Stage
+from mlxkit.project.models import Gate, Stage
 from mlxkit.registry.compare import compare
 from mlxkit.registry.compare_page import page_of, write_page
 from mlxkit.registry.references import find_model
@@ -263,3 +264,60 @@ def test_the_page(two: Bench, tmp_path: Path) -> None:
     assert "src=" not in page
     with pytest.raises(DataError, match="cannot be written"):
         write_page(found, tmp_path, name="churn")
+
+
+JUDGE = """\
+def judge(model, test, target):
+    print("judging")
+    return {"found": float((model.predict(test) == test[target]).sum()), "slow": 1.0}
+"""
+
+
+@pytest.fixture
+def judged(two: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """The same with an evaluate function of the project's own, and gates on its metrics."""
+    package = two.project.root / "src/judging"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "steps.py").write_text(JUDGE)
+    for module in ("judging", "judging.steps"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    evaluate = replace(
+        two.project.stages["evaluate"],
+        call="judging.steps:judge",
+        outputs={"metrics": "reports/metrics.json"},
+    )
+    gates = (Gate("found", minimum=0, direction="higher"), Gate("absent", minimum=0))
+    stages = {**two.project.stages, "evaluate": evaluate}
+    return replace(two, project=replace(two.project, package="judging", stages=stages, gates=gates))
+
+
+def test_metrics_of_the_projects_own(judged: Bench, capfd: pytest.CaptureFixture[str]) -> None:
+    found = compared(judged, trained(judged, "poor"), trained(judged, "good"))
+    assert [pair.name for pair in found.own] == ["found"]
+    own = found.own[0]
+    accuracy = next(pair for pair in found.metrics if pair.name == "accuracy")
+    assert own.verdict == "better"
+    assert own.second is not None
+    assert accuracy.second is not None
+    assert own.second.value == pytest.approx(400 * accuracy.second.value)
+    assert any(note.startswith("'absent' was not measured: ") for note in found.notes)
+    assert capfd.readouterr().out == ""
+
+
+def test_without_a_direction_nobody_knows_which_value_is_better(judged: Bench) -> None:
+    gates = (Gate("found", minimum=0),)
+    bench = replace(judged, project=replace(judged.project, gates=gates))
+    own = compared(bench, trained(bench, "poor"), trained(bench, "good")).own[0]
+    assert (own.gain, own.verdict) == (None, None)
+    assert own.first is not None
+    assert own.first.lower is not None
+
+
+def test_a_slow_metric_of_the_projects_own_is_not_resampled(
+    judged: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlxkit.registry.score_both._SLOW_SECONDS", 0.0)
+    own = compared(judged, trained(judged, "poor"), trained(judged, "good")).own[0]
+    assert own.first is not None
+    assert (own.first.lower, own.gain) == (None, None)

@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         env: Env = None,
     ) -> None:
-        """Write the model card: what a model is for, how good it is, on which data, and who has it.
+        """Write the model card: what it is for, how good, on which data.
 
         What only people know stands below `card:` in mlx.yaml. Example: mlx card @production --html card.html
         """

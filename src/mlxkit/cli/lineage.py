@@ -35,7 +35,9 @@ def register(app: typer.Typer) -> None:
         ] = None,
         env: Env = None,
     ) -> None:
-        """Show what a model was made of, back to the raw data, and where it went.
+        """Show what a model was made of, and where it went.
+
+        Back to the raw data, its `.dvc` files, remotes and sources, as the model's run recorded it.
 
         Models are named like @production, churn/3, 3, or by a run. Example: mlx lineage @production
         """

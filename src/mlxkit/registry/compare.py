@@ -8,7 +8,7 @@ from mlxkit.adapters import git_commits, mlflow_run_files
 from mlxkit.errors import MlxError
 from mlxkit.registry.comparison import Change, CodeChange, ModelComparison, Side
 from mlxkit.registry.gates import TOLERATED_SHARE
-from mlxkit.registry.score_both import own_metrics, paired_on, scored, with_importance
+from mlxkit.registry.score_both import measure_both
 from mlxkit.registry.workspace import evaluation_of
 
 if TYPE_CHECKING:
@@ -27,28 +27,23 @@ def compare(project: Project, first: NamedModel, second: NamedModel) -> ModelCom
     """
     same = first.is_same(second)
     rows, no_rows = (None, None) if same else _rows(project)
-    one, other = (scored(project, named, rows, no_rows) for named in (first, second))
-    paired, one, other = paired_on(project, one, other, rows)
-    own = own_metrics(project, one, other, rows) if paired is not None and rows is not None else ()
-    measured, sides = None, [one.side, other.side]
-    if paired is not None and rows is not None:
-        measured, sides = with_importance(project, (one, other), rows, paired.headline)
+    both = measure_both(project, first, second, rows, no_rows)
     params, params_alike = _changes(*(named.run.params if named.run else {} for named in (first, second)))
     inputs, inputs_alike = _changes(_inputs(first), _inputs(second))
     return ModelComparison(
-        first=sides[0],
-        second=sides[1],
+        first=both.first,
+        second=both.second,
         same=same,
         rows=project.evaluation_rows_path,
-        paired=paired,
-        own=own,
+        paired=both.paired,
+        own=both.own,
         params=params,
         params_alike=params_alike,
         inputs=inputs,
         inputs_alike=inputs_alike,
         code=_code(project, first, second),
-        measured=measured,
-        notes=() if same else tuple(_notes(sides[0], sides[1], no_rows)),
+        measured=both.measured,
+        notes=() if same else (*_notes(both.first, both.second, no_rows), *both.notes),
     )
 
 

@@ -35,7 +35,7 @@ _SLOW_SECONDS = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class ScoredSide:
+class _Scored:
     """A side, and what it needs to be asked more: the model and its predictions; None where it has none."""
 
     side: Side
@@ -43,7 +43,38 @@ class ScoredSide:
     predictions: Predictions | None = None
 
 
-def scored(project: Project, named: NamedModel, rows: DataFrame | None, no_rows: str | None) -> ScoredSide:
+@dataclass(frozen=True)
+class Measured:
+    """What both models do on the rows.
+
+    Attributes:
+        paired: None where they could not both be scored.
+        measured: the metric whose loss the importance of columns is.
+        notes: what could not be measured, and why.
+    """
+
+    first: Side
+    second: Side
+    paired: Paired | None = None
+    own: tuple[MetricPair, ...] = ()
+    measured: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def measure_both(
+    project: Project, first: NamedModel, second: NamedModel, rows: DataFrame | None, no_rows: str | None
+) -> Measured:
+    """Score both models on the rows, and ask both about their columns; `no_rows` says why there are none."""
+    one, other = (_scored(project, named, rows, no_rows) for named in (first, second))
+    paired, one, other = _paired_on(project, one, other, rows)
+    if paired is None or rows is None:
+        return Measured(one.side, other.side)
+    own, not_own = _own_metrics(project, one, other, rows)
+    measured, sides, not_asked = _with_importance(project, (one, other), rows, paired.headline)
+    return Measured(sides[0], sides[1], paired, own, measured, (*not_own, *not_asked))
+
+
+def _scored(project: Project, named: NamedModel, rows: DataFrame | None, no_rows: str | None) -> _Scored:
     """Let a model predict the rows; what keeps it from that is part of the answer."""
     from mlxkit.evaluation.predictions import predict
 
@@ -55,21 +86,21 @@ def scored(project: Project, named: NamedModel, rows: DataFrame | None, no_rows:
         directory = named.directory
         side = Side(named, task, target, model_columns(directory), recorded=recorded)
         if rows is None:
-            return ScoredSide(replace(side, problem=no_rows))
+            return _Scored(replace(side, problem=no_rows))
         if (task or project.task, target or project.target) != (project.task, project.target):
-            return ScoredSide(replace(side, problem=f"it predicts '{target}' ({task})"))
+            return _Scored(replace(side, problem=f"it predicts '{target}' ({task})"))
         known = training_overlap(directory, Rows(rows))
         with prints_aside():
             model = load_model(directory)
             predictions = predict(
                 model, rows, project.task, target=project.target, columns=side.columns or None
             )
-        return ScoredSide(replace(side, known=known), model, predictions)
+        return _Scored(replace(side, known=known), model, predictions)
     except MlxError as error:
-        return ScoredSide(replace(side, problem=error.message, recorded=recorded))
+        return _Scored(replace(side, problem=error.message, recorded=recorded))
     except Exception as error:  # a model of another day is the user's code
         problem = f"{type(error).__name__}: {error}"
-        return ScoredSide(replace(side, problem=problem, recorded=recorded))
+        return _Scored(replace(side, problem=problem, recorded=recorded))
 
 
 def _recorded(project: Project, named: NamedModel) -> dict[str, Estimate]:
@@ -80,9 +111,9 @@ def _recorded(project: Project, named: NamedModel) -> dict[str, Estimate]:
     return {**values, **({m.name: m.model for m in facts.metrics} if facts is not None else {})}
 
 
-def paired_on(
-    project: Project, one: ScoredSide, other: ScoredSide, rows: DataFrame | None
-) -> tuple[Paired | None, ScoredSide, ScoredSide]:
+def _paired_on(
+    project: Project, one: _Scored, other: _Scored, rows: DataFrame | None
+) -> tuple[Paired | None, _Scored, _Scored]:
     """Compare both on the rows, as far as both were scored; what goes wrong becomes their problem."""
     from mlxkit.evaluation.pairs import Bout, pair
 
@@ -94,32 +125,32 @@ def paired_on(
     try:
         return pair(bout, one.predictions, other.predictions), one, other
     except MlxError as error:
-        both = [ScoredSide(replace(model.side, problem=error.message)) for model in (one, other)]
+        both = [_Scored(replace(model.side, problem=error.message)) for model in (one, other)]
         return None, both[0], both[1]
 
 
 # --- metrics of the project's own
 
 
-def own_metrics(
-    project: Project, one: ScoredSide, other: ScoredSide, rows: DataFrame
-) -> tuple[MetricPair, ...]:
+def _own_metrics(
+    project: Project, one: _Scored, other: _Scored, rows: DataFrame
+) -> tuple[tuple[MetricPair, ...], list[str]]:
     """Measure the project's own metrics, as far as its evaluate function answers on stored predictions."""
     stage = project.evaluate_stage
     if stage is None or stage.call is None:
-        return ()
+        return (), []
     directions = {gate.metric: gate.direction for gate in project.gates if gate.metric not in METRICS}
-    found = []
+    found, notes = [], []
     for name in _own_names(project, one, other):
         try:
             measure = own_metric(project, name, lambda: rows)
             found.append(_own_pair(project, name, directions.get(name), measure, one, other, rows))
-        except MlxError:
-            continue
-    return tuple(found)
+        except MlxError as error:
+            notes.append(f"'{name}' was not measured: {error.message}")
+    return tuple(found), notes
 
 
-def _own_names(project: Project, one: ScoredSide, other: ScoredSide) -> list[str]:
+def _own_names(project: Project, one: _Scored, other: _Scored) -> list[str]:
     gates = [gate.metric for gate in project.gates if gate.metric not in METRICS]
     facts = [recorded_evaluation(project, model.side.named) for model in (one, other)]
     kept = [name for found in facts if found is not None for name in found.own]
@@ -131,8 +162,8 @@ def _own_pair(
     name: str,
     direction: Direction | None,
     measure: Callable[[Series[Any], Predictions], float],
-    one: ScoredSide,
-    other: ScoredSide,
+    one: _Scored,
+    other: _Scored,
     rows: DataFrame,
 ) -> MetricPair:
     from mlxkit.evaluation.clusters import clusters_of
@@ -158,20 +189,28 @@ def _own_pair(
 # --- importance
 
 
-def with_importance(
-    project: Project, models: Sequence[ScoredSide], rows: DataFrame, headline: str
-) -> tuple[str | None, list[Side]]:
+def _with_importance(
+    project: Project, models: Sequence[_Scored], rows: DataFrame, headline: str
+) -> tuple[str | None, list[Side], list[str]]:
     """Ask both models about shuffled columns; a model that does not answer goes without."""
-    asked = [_questions(project, model, rows, headline) for model in models]
-    sides = [
-        replace(model.side, importance=found.importance if found is not None and found.measured else ())
-        for model, found in zip(models, asked, strict=True)
-    ]
-    measured = next((found.measured for found in asked if found is not None and found.measured), None)
-    return measured, sides
+    sides, notes, measured = [], [], None
+    for model in models:
+        try:
+            found = _questions(project, model, rows, headline)
+            measured = measured or found.measured
+            sides.append(replace(model.side, importance=found.importance if found.measured else ()))
+        except MlxError as error:
+            sides.append(model.side)
+            notes.append(f"importance of columns of {model.side.short} was not measured: {error.message}")
+    return measured, sides, notes
 
 
-def _questions(project: Project, model: ScoredSide, rows: DataFrame, headline: str) -> Questions | None:
+def _questions(project: Project, model: _Scored, rows: DataFrame, headline: str) -> Questions:
+    """Ask a model about shuffled columns.
+
+    Raises:
+        DataError: it has too many of them, or does not answer.
+    """
     from mlxkit.evaluation.asking import Asked
     from mlxkit.evaluation.importance import questions
     from mlxkit.evaluation.score import labelled
@@ -182,13 +221,8 @@ def _questions(project: Project, model: ScoredSide, rows: DataFrame, headline: s
     if outcome is None and project.task == "classification":
         outcome = truth.mode().iloc[0]
     asked = Asked(model.model, project.task, project.target, kept, truth, project.positive)
-    try:
-        with prints_aside(), _one_thread():
-            return questions(asked, headline, outcome=outcome)
-    except MlxError:
-        return None
-    except Exception:  # as in an evaluation: the user's model meets rows that nobody ever had
-        return None
+    with prints_aside(), _one_thread():
+        return questions(asked, headline, outcome=outcome)
 
 
 @contextmanager
