@@ -14,7 +14,8 @@ from registry_bench import table
 from mlxkit.adapters import mlflow_logged_model, mlflow_tracking
 from mlxkit.adapters.mlflow_tracking import DatasetInput
 from mlxkit.errors import DataError
-from mlxkit.project.models import Gate, Stage
+from mlxkit.project.gates import MetricGate
+from mlxkit.project.models import Stage
 from mlxkit.registry.compare import compare
 from mlxkit.registry.compare_page import page_of, write_page
 from mlxkit.registry.references import find_model
@@ -287,7 +288,7 @@ def judged(two: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
         call="judging.steps:judge",
         outputs={"metrics": "reports/metrics.json"},
     )
-    gates = (Gate("found", minimum=0, direction="higher"), Gate("absent", minimum=0))
+    gates = (MetricGate("found", minimum=0, direction="higher"), MetricGate("absent", minimum=0))
     stages = {**two.project.stages, "evaluate": evaluate}
     return replace(two, project=replace(two.project, package="judging", stages=stages, gates=gates))
 
@@ -306,7 +307,7 @@ def test_metrics_of_the_projects_own(judged: Bench, capfd: pytest.CaptureFixture
 
 
 def test_without_a_direction_nobody_knows_which_value_is_better(judged: Bench) -> None:
-    gates = (Gate("found", minimum=0),)
+    gates = (MetricGate("found", minimum=0),)
     bench = replace(judged, project=replace(judged.project, gates=gates))
     own = compared(bench, trained(bench, "poor"), trained(bench, "good")).own[0]
     assert (own.gain, own.verdict) == (None, None)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from mlxkit.adapters import git_commits, mlflow_run_files
 from mlxkit.errors import MlxError
 from mlxkit.registry.comparison import Change, CodeChange, ModelComparison, Side
-from mlxkit.registry.gates import TOLERATED_SHARE
+from mlxkit.registry.gates.metric import TOLERATED_SHARE
 from mlxkit.registry.score_both import measure_both
-from mlxkit.registry.workspace import evaluation_of
+from mlxkit.registry.workspace import evaluation_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,8 +50,7 @@ def compare(project: Project, first: NamedModel, second: NamedModel) -> ModelCom
 def _rows(project: Project) -> tuple[DataFrame | None, str | None]:
     """Return the evaluation rows, else why there are none."""
     try:
-        load = evaluation_of(project).rows
-        return (load(), None) if load is not None else (None, "the project has no rows that mlx can score")
+        return evaluation_rows(project), None
     except MlxError as error:
         return None, f"{error.message}; {error.hint}" if error.hint else error.message
 

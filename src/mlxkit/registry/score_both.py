@@ -12,6 +12,7 @@ from mlxkit.errors import MlxError
 from mlxkit.evaluation.facts import Estimate
 from mlxkit.pipeline.execute import prints_aside
 from mlxkit.pipeline.own_metrics import own_metric
+from mlxkit.project.gates import MetricGate, metrics_named
 from mlxkit.project.metrics import METRICS
 from mlxkit.registry.comparison import Side
 from mlxkit.registry.contest import Rows, training_overlap
@@ -139,7 +140,8 @@ def _own_metrics(
     stage = project.evaluate_stage
     if stage is None or stage.call is None:
         return (), []
-    directions = {gate.metric: gate.direction for gate in project.gates if gate.metric not in METRICS}
+    gates = [gate for gate in project.gates if isinstance(gate, MetricGate)]
+    directions = {gate.metric: gate.direction for gate in gates if gate.direction is not None}
     found, notes = [], []
     for name in _own_names(project, one, other):
         try:
@@ -151,7 +153,7 @@ def _own_metrics(
 
 
 def _own_names(project: Project, one: _Scored, other: _Scored) -> list[str]:
-    gates = [gate.metric for gate in project.gates if gate.metric not in METRICS]
+    gates = [name for name in metrics_named(project.gates) if name not in METRICS and "." not in name]
     facts = [recorded_evaluation(project, model.side.named) for model in (one, other)]
     kept = [name for found in facts if found is not None for name in found.own]
     return list(dict.fromkeys([*gates, *kept]))
