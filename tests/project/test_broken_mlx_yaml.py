@@ -29,6 +29,19 @@ SHAPE = {
         ("promote:", "promot:"),
         ["29:1 promot: unknown key, did you mean 'promote'?"],
     ),
+    "card with a misspelt key": (
+        ("drift:", "card: {owners: Ann}\ndrift:"),
+        ["33:8 card.owners: unknown key, did you mean 'owner'?"],
+    ),
+    "card with an empty field": (
+        ("drift:", "card: {owner: , contact: '  '}\ndrift:"),
+        ["33:8 card.owner: must be text, is empty", "33:17 card.contact: must be text, is empty"],
+    ),
+    "card that is a text": (("drift:", "card: Ann\ndrift:"), ["33:1 card: must be a mapping, is 'Ann'"]),
+    "card with a list": (
+        ("drift:", "card: {limitations: [a, b]}\ndrift:"),
+        ["33:8 card.limitations: must be text, is a list"],
+    ),
     "unknown key like no other": (("drift:", "xyz: 1\ndrift:"), ["33:1 xyz: unknown key"]),
     "key twice": (
         ("task: classification", "task: classification\ntarget: Label"),

@@ -9,7 +9,7 @@ import pytest
 from mlxkit.errors import NotInProjectError
 from mlxkit.project.gates import MetricGate
 from mlxkit.project.load import find_root
-from mlxkit.project.models import Costs, Environment, RemoteTarget, Stage
+from mlxkit.project.models import Card, Costs, Environment, RemoteTarget, Stage
 
 if TYPE_CHECKING:
     from conftest import Churn, TmpDir
@@ -202,3 +202,12 @@ def test_no_root(tmp_dir: TmpDir) -> None:
     assert caught.value.message == "there is no mlx.yaml in this folder or above it"
     assert caught.value.context == (str(tmp_dir),)
     assert caught.value.hint == "run `mlx init NAME`, or name the project's folder with `-C DIR`"
+
+
+def test_what_only_people_know(churn: Churn) -> None:
+    text = (
+        "card:\n  owner: Ann\n  intended_use: |\n    Sorts.\n\n    A person decides.\n  license: 2.0\ndrift:"
+    )
+    project = churn.edit(("drift:", text)).load()
+    assert project.card == Card(owner="Ann", intended_use="Sorts.\n\nA person decides.", license="2.0")
+    assert churn.edit(("drift:", "card:\ndrift:")).load().card == Card()

@@ -82,21 +82,33 @@ def find_run(store: Store, experiment: str, which: str) -> Run:
     Raises:
         UsageError: there is none, or more than one.
     """
-    exact = get_run(store, which)
-    if exact is not None:
-        return exact
-    text = _literal(which)
-    by_id = _search(store, experiment, f"attributes.run_id LIKE '{text}%'", _SHOWN)
-    found = by_id or _search(store, experiment, f"attributes.run_name = '{text}'", _SHOWN)
+    found = runs_named(store, experiment, which)
     if len(found) == 1:
         return found[0]
     if found:
-        raise UsageError(
-            f"more than one run is called '{which}'",
-            context=[f"{run.id}  {run.started:%Y-%m-%d %H:%M}  {run.name}" for run in found],
-            hint="give more of the run's id",
-        )
+        raise ambiguous(which, found)
     raise UsageError(f"there is no run '{which}'", context=[f"store: {store}"], hint="run `mlx runs`")
+
+
+def runs_named(store: Store, experiment: str, which: str, *, deleted: bool = False) -> tuple[Run, ...]:
+    """Return the runs with that id, else that start of an id, else that name; `deleted` ones instead."""
+    exact = None if deleted else get_run(store, which)
+    if exact is not None:
+        return (exact,)
+    text = _literal(which)
+    if not text:
+        return ()
+    by_id = _search(store, experiment, f"attributes.run_id LIKE '{text}%'", _SHOWN, deleted=deleted)
+    return by_id or _search(store, experiment, f"attributes.run_name = '{text}'", _SHOWN, deleted=deleted)
+
+
+def ambiguous(which: str, found: tuple[Run, ...]) -> UsageError:
+    """Say that a name means more than one run."""
+    return UsageError(
+        f"more than one run is called '{which}'",
+        context=[f"{run.id}  {run.started:%Y-%m-%d %H:%M}  {run.name}" for run in found],
+        hint="give more of the run's id",
+    )
 
 
 def logged_model(store: Store, run_id: str) -> str | None:
@@ -118,13 +130,18 @@ def ready_models(client: MlflowClient, run: Any) -> list[Any]:
     return [model for model in models if model is not None and str(model.status) == "READY"]
 
 
-def _search(store: Store, experiment: str, filter_string: str, limit: int) -> tuple[Run, ...]:
+def _search(
+    store: Store, experiment: str, filter_string: str, limit: int, *, deleted: bool = False
+) -> tuple[Run, ...]:
     with talking(store, f"list the runs of '{experiment}' in MLflow"):
+        from mlflow.entities import ViewType
+
         client = connect(store)
         found = client.get_experiment_by_name(experiment)
         if found is None:
             return ()
-        runs = client.search_runs([found.experiment_id], filter_string, max_results=limit)
+        view = ViewType.DELETED_ONLY if deleted else ViewType.ACTIVE_ONLY
+        runs = client.search_runs([found.experiment_id], filter_string, view, max_results=limit)
     return tuple(_run(run) for run in runs)
 
 

@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from mlxkit.errors import DataError
+
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file in one step; its permissions are kept, and nothing is left behind on failure.
@@ -29,6 +31,19 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_report(path: Path, text: str) -> None:
+    """Write a file that the user named on the command line.
+
+    Raises:
+        DataError: it cannot be written there.
+    """
+    try:
+        write_atomically(path, text.encode())
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise DataError(f"'{path}' cannot be written: {reason}", hint="name another file") from error
 
 
 def read_mapping(path: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from mlxkit.project.models import (
     EVALUATION_FILE,
     METRICS_FILE,
     SCHEMA_VERSION,
+    Card,
     Costs,
     DriftRules,
     Environment,
@@ -112,6 +113,7 @@ def _project(root: Path, value: Value) -> Project:
         read={name: _option(item) for name, item in _entries(data.get("read")).items()},
         gates=read_gates(_entries(data.get("promote")).get("gates")),
         drift=_drift(_entries(data.get("drift"))),
+        card=Card(**{name: item.text.strip() for name, item in _entries(data.get("card")).items()}),
         environments={name: _environment(name, v) for name, v in _entries(data.get("environments")).items()}
         or env.DEFAULTS,
         targets={name: _target(name, v) for name, v in _entries(data.get("targets")).items()},

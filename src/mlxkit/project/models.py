@@ -95,6 +95,19 @@ class DriftRules:
 
 
 @dataclass(frozen=True)
+class Card:
+    """What only people know of a model, for its card; None is what nobody has written yet."""
+
+    owner: str | None = None
+    contact: str | None = None
+    license: str | None = None
+    intended_use: str | None = None
+    out_of_scope: str | None = None
+    limitations: str | None = None
+    ethical_considerations: str | None = None
+
+
+@dataclass(frozen=True)
 class Environment:
     """A place that models are promoted to; its name is the registry alias.
 
@@ -165,6 +178,7 @@ class Project:
     read: Mapping[str, Any] = field(default_factory=dict)
     gates: tuple[Gate, ...] = ()
     drift: DriftRules = field(default_factory=DriftRules)
+    card: Card = field(default_factory=Card)
     environments: Mapping[str, Environment] = field(default_factory=dict)
     targets: Mapping[str, RemoteTarget] = field(default_factory=dict)
 

@@ -102,6 +102,24 @@ COSTS = Shape(
     },
 )
 
+SAYING = Text(r"[\s\S]*\S[\s\S]*")
+"""Words of a person; an empty line begins a paragraph."""
+
+CARD = Shape(
+    "card",
+    {
+        "owner": Key(SAYING, "Who answers for the model: a person or a team."),
+        "contact": Key(SAYING, "Where to ask or complain, such as an address."),
+        "license": Key(SAYING, "Under which terms the model may be used; `internal` for nobody else."),
+        "intended_use": Key(SAYING, "What the model is for, and who uses it."),
+        "out_of_scope": Key(SAYING, "What it must not be used for."),
+        "limitations": Key(SAYING, "Where it is known to fail, and what was not tested."),
+        "ethical_considerations": Key(
+            SAYING, "Whom its errors harm, what was done about that, and which data it should not have."
+        ),
+    },
+)
+
 READ = Shape(
     "read",
     {
@@ -167,6 +185,7 @@ ROOT = Shape(
             ),
             "When new data counts as drifted.",
         ),
+        "card": Key(CARD, "What only people know, for the model card (`mlx card`)."),
         "environments": Key(
             MapOf(ENVIRONMENT, NAME),
             "Places that models are promoted to, in order. Default: dev, staging and production.",

@@ -140,6 +140,8 @@ def _scalar_problem(value: Value, kind: Text | Choice | Number | Scalar | Flag) 
         case Text(pattern, example) if pattern and not re.fullmatch(pattern, value.text):
             if pattern in _RULES:
                 return f"'{value.text}' is no name: {_RULES[pattern]}"
+            if not value.text.strip() and not example:
+                return "must be text, is empty"
             like = f", such as '{example}'" if example else ""
             return f"'{value.text}' does not have the right form{like}"
         case Choice(options) if value.text not in options:

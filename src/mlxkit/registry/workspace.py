@@ -115,13 +115,7 @@ def evaluation_of(project: Project, environment: Environment) -> Evaluation:
     Raises:
         Refused: the project has no evaluation rows.
     """
-    path = project.evaluation_rows_path
-    if path is None:
-        raise Refused(
-            "there are no rows to judge a model on",
-            context=["mlx.yaml has no stage of kind 'evaluate'"],
-            hint="add `evaluate: {}` below `stages:`",
-        )
+    path = _rows_path(project)
     load = functools.cache(functools.partial(_rows, project, path))
     usual = metric_names(project.task)
     own = [
@@ -131,6 +125,26 @@ def evaluation_of(project: Project, environment: Environment) -> Evaluation:
     ]
     metrics = {name: own_metric(project, name, load) for name in own}
     return Evaluation(load, metrics, functools.partial(_digest, project, path))
+
+
+def evaluation_rows(project: Project) -> Any:
+    """Return the rows that models are scored on; where they are not here, DVC brings them back.
+
+    Raises:
+        Refused: there are none.
+    """
+    return _rows(project, _rows_path(project))
+
+
+def _rows_path(project: Project) -> str:
+    path = project.evaluation_rows_path
+    if path is None:
+        raise Refused(
+            "there are no rows to judge a model on",
+            context=["mlx.yaml has no stage of kind 'evaluate'"],
+            hint="add `evaluate: {}` below `stages:`",
+        )
+    return path
 
 
 def _digest(project: Project, path: str) -> str:

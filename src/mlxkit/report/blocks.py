@@ -17,11 +17,32 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Heading:
+    """A heading inside a section."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Note:
     """A remark on method or limits, set smaller; `of_chart` explains a drawing, which Markdown has not."""
 
     text: str
     of_chart: bool = False
+
+
+@dataclass(frozen=True)
+class Code:
+    """A command or a piece of text as it is written."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Names, each with what there is to say of it."""
+
+    entries: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -58,7 +79,7 @@ class Figures:
     figures: tuple[Figure, ...]
 
 
-Block = Text | Note | Table | Figures
+Block = Text | Heading | Note | Code | Terms | Table | Figures
 
 
 @dataclass(frozen=True)

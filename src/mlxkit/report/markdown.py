@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mlxkit.report.blocks import Note, Table, Text
+from mlxkit.report.blocks import Code, Heading, Note, Table, Terms, Text
 from mlxkit.report.html import Html
 
 if TYPE_CHECKING:
@@ -46,6 +46,12 @@ def _section(section: Section) -> list[str]:
                 lines += ["", *_table(block)]
             case Text(text) | Note(text, of_chart=False):
                 lines += ["", _escaped(text)]
+            case Heading(text):
+                lines += ["", f"### {_escaped(text)}"]
+            case Code(text):
+                lines += ["", *(f"    {line}" for line in text.splitlines())]
+            case Terms(entries):
+                lines += ["", *(f"- **{_escaped(name)}**: {_escaped(said)}" for name, said in entries)]
     return lines
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlxkit.report.blocks import Figure, Figures, Note, Table, Text
+from mlxkit.report.blocks import Code, Figure, Figures, Heading, Note, Table, Terms, Text
 from mlxkit.report.html import Html, joined, tag
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mlxkit.report.blocks import Block, Fact, Report, Section
 
 _DIGEST = "mlx-facts"
@@ -55,16 +57,25 @@ def _masthead(report: Report) -> Html:
 
 
 def _summary(report: Report) -> Html:
-    verdicts = [tag("div", tag("dt", name), tag("dd", sentence)) for name, sentence in report.verdicts]
     cautions = [tag("li", caution) for caution in report.cautions]
     return tag(
         "section",
-        tag("div", *map(_fact, report.facts), class_="facts"),
-        tag("dl", *verdicts, class_="verdicts"),
+        tag("div", *map(_fact, report.facts), class_="facts") if report.facts else None,
+        _terms(report.verdicts),
         tag("div", tag("h2", "What to know"), tag("ul", *cautions), class_="cautions") if cautions else None,
         class_="summary",
         aria_label="Summary",
     )
+
+
+def _terms(entries: Sequence[tuple[str, str]]) -> Html:
+    """Return names and sentences; each paragraph of a sentence by itself."""
+    lines = []
+    for name, sentence in entries:
+        paragraphs = [text for text in sentence.split("\n\n") if text.strip()]
+        said = [sentence] if len(paragraphs) < 2 else [tag("p", text) for text in paragraphs]
+        lines.append(tag("div", tag("dt", name), tag("dd", *said)))
+    return tag("dl", *lines, class_="verdicts")
 
 
 def _fact(fact: Fact) -> Html:
@@ -97,8 +108,14 @@ def _block(block: Block) -> Html:
     match block:
         case Text(text):
             return tag("p", text)
+        case Heading(text):
+            return tag("h3", text)
         case Note(text=text):
             return tag("p", text, class_="note")
+        case Code(text):
+            return tag("pre", tag("code", text), tabindex=0)
+        case Terms(entries):
+            return _terms(entries)
         case Table():
             return _table(block)
         case Figures(figures):

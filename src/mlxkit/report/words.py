@@ -79,6 +79,15 @@ def percent(share: float) -> str:
     return f"{share:.0%}" if share >= 0.0995 or share == 0 else f"{share:.1%}"
 
 
+def volume(size: float) -> str:
+    """Write a number of bytes."""
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1023.5:
+            return f"{number(round(size) if unit == 'B' else size)} {unit}"
+        size /= 1024
+    return f"{number(size)} GiB"
+
+
 def count(value: int) -> str:
     """Write a whole number with separators."""
     return f"{value:,}"

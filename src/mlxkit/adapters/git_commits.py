@@ -1,0 +1,89 @@
+"""Commits as they are read later on: what differs between two, and what a file held."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One commit; `id` is its full hash."""
+
+    id: str
+    subject: str
+    author: str
+    time: datetime
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """Lines that a file gained and lost; None for a binary file."""
+
+    path: str
+    added: int | None
+    removed: int | None
+
+
+def find_commit(root: Path, commit: str) -> Commit | None:
+    """Return a commit; None when this repository does not have it, or there is none."""
+    out = _git(root, "log", "-1", "--no-show-signature", "--format=%H%x00%s%x00%an%x00%cI", commit, "--")
+    if not out:
+        return None
+    full, subject, author, time = out.rstrip("\n").split("\0")
+    return Commit(full, subject, author, datetime.fromisoformat(time))
+
+
+def changes_between(root: Path, one: str, other: str) -> tuple[FileChange, ...] | None:
+    """Return what `git diff --stat` would tell of a project's folder; None when a commit is not here."""
+    form = ("--numstat", "-z", "--no-renames", "--no-ext-diff", "--relative")
+    out = _git(root, "diff", *form, one, other, "--", ".")
+    if out is None:
+        return None
+    changes = []
+    for line in out.split("\0"):
+        if line:
+            added, removed, path = line.split("\t", 2)
+            changes.append(FileChange(path, _count(added), _count(removed)))
+    return tuple(changes)
+
+
+def text_at(root: Path, commit: str, path: str) -> str | None:
+    """Return what a file of the project held in a commit; None when it was not there."""
+    return _git(root, "show", f"{commit}:./{path}")
+
+
+def has_file(root: Path, commit: str, path: str) -> bool:
+    """Whether a commit holds a file of the project."""
+    return _git(root, "cat-file", "-e", f"{commit}:./{path}") is not None
+
+
+def files_at(root: Path, commit: str, ending: str) -> tuple[str, ...]:
+    """Return the files of the project whose names end so, as they were in a commit."""
+    out = _git(root, "ls-tree", "-r", "-z", "--name-only", commit, "--", ".")
+    return tuple(path for path in (out or "").split("\0") if path.endswith(ending))
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    """Run git and return its output, or None when it fails or is not installed."""
+    try:
+        done = subprocess.run(
+            ["git", "-c", "core.quotePath=false", *arguments],
+            cwd=root,
+            capture_output=True,
+            check=False,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
+        )
+    except FileNotFoundError:
+        return None
+    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None
+
+
+def _count(text: str) -> int | None:
+    return int(text) if text.isdigit() else None
