@@ -17,6 +17,7 @@ from registry_bench import CLEAN, Bench, table
 
 from mlxkit.adapters import git_tags, mlflow_registry, mlflow_store, mlflow_tracking
 from mlxkit.errors import Refused, UsageError
+from mlxkit.project.gates import MetricGate
 from mlxkit.registry import move
 from mlxkit.registry.git_records import git_records
 from mlxkit.registry.history import Entry, at, history
@@ -132,6 +133,15 @@ def table_time() -> Any:
     from datetime import UTC, datetime
 
     return datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def test_verdicts_longer_than_a_tag_of_mlflow_stay_readable(versioned: Bench) -> None:
+    gates = [MetricGate("roc_auc", minimum=number / 1000) for number in range(60)]
+    versioned.run("good")
+    assert versioned.with_gates(*gates).promote().promoted
+    version = mlflow_registry.get_version(versioned.store, versioned.project.name, "1")
+    assert version is not None
+    assert len(json.loads(version.tags["mlx.gates"])) == 60
 
 
 # --- git remotes
@@ -367,7 +377,6 @@ def test_one_of_two_at_once_is_told(versioned: Bench) -> None:
             start.wait(60)
             return table(2)
 
-        from mlxkit.project.gates import MetricGate
         from mlxkit.registry.promotion import Evaluation
 
         gated = versioned.with_gates(MetricGate("roc_auc", minimum=0.0))

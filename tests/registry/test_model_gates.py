@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from mlxkit.evaluation.predictions import predict
 from mlxkit.evaluation.profile import PROFILE_FILE, build_profile
 from mlxkit.project.gates import (
     CallGate,
+    CardGate,
     DriftGate,
     GoldenGate,
     LatencyGate,
@@ -28,7 +29,7 @@ from mlxkit.project.gates import (
     SignatureGate,
     SizeGate,
 )
-from mlxkit.project.models import DriftRules
+from mlxkit.project.models import Card, DriftRules
 from mlxkit.registry.contest import Contender, Rows
 from mlxkit.registry.gates.apart import run_apart
 from mlxkit.registry.gates.golden import golden_rows
@@ -105,7 +106,7 @@ def bench(tmp_path: Path, saved: Callable[..., Path]) -> Callable[..., Trial]:
         rows = Rows(table(2).assign(age=1.0, weight=2.0))
         of = project(tmp_path, **settings)
         challenger = Contender.of(of, saved(target, **more), {}, rows)
-        version = None if champion is None else Champion("version 3", lambda: champion, dict)
+        version = None if champion is None else Champion("version 3", lambda: champion, lambda: ({}, ""))
         return Trial(of, DEV, challenger, rows, version)
 
     return make
@@ -300,6 +301,16 @@ def test_a_model_that_raises_while_it_is_timed(bench: Callable[..., Trial]) -> N
     trial.__dict__["model"] = Broken()
     found = verdict(LatencyGate("single", 50, 1e6), trial)
     assert (found.passed, found.reason) == (False, "cannot be judged: RuntimeError: out of luck")
+
+
+def test_a_card_is_complete_when_people_wrote_all_of_it(bench: Callable[..., Trial]) -> None:
+    trial = bench()
+    found = verdict(CardGate(), trial)
+    names = [field.name for field in fields(Card)]
+    assert (found.passed, found.observed, found.required) == (False, 0, len(names))
+    assert found.reason == f"`card:` in mlx.yaml says nothing of {', '.join(names)}"
+    written = replace(trial.project, card=Card(**dict.fromkeys(names, "known")))
+    assert verdict(CardGate(), replace(trial, project=written)).passed
 
 
 def test_size_is_that_of_all_files(bench: Callable[..., Trial]) -> None:

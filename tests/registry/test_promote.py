@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from registry_bench import CLEAN, Bench, table
 
-from mlxkit.adapters import mlflow_registry
+from mlxkit.adapters import mlflow_registry, mlflow_tracking
 from mlxkit.errors import Refused, UsageError
 from mlxkit.project.gates import MetricGate
 from mlxkit.registry.promotion import Evaluation
@@ -266,6 +266,16 @@ def test_recorded_metrics_decide_where_nothing_can_be_scored(bench: Bench) -> No
     assert done.gates[0].reason == (
         "'cost' is 7.500 against 9.000 of version 1: better by 1.500, as both runs recorded it"
     )
+
+
+def test_recorded_metrics_of_different_data_are_not_compared(bench: Bench) -> None:
+    gated = bench.with_gates(MetricGate("cost", beats="champion", direction="lower"))
+    for model, data in (("poor", "a" * 32), ("good", "b" * 32)):
+        run_id = bench.run(model, metrics={"cost": 9.0 if model == "poor" else 7.5})
+        mlflow_tracking.set_tags(bench.store, run_id, {mlflow_tracking.EVALUATED_ON: data})
+        done = gated.promote(evaluation=Evaluation())
+    assert not done.promoted
+    assert "their runs were evaluated on different data" in done.gates[0].reason
 
 
 def test_a_champion_that_cannot_be_scored_is_a_verdict(bench: Bench) -> None:

@@ -30,6 +30,8 @@ ENVIRONMENT = "mlx.environment"
 RESTORED_FROM = "mlx.restored_from"
 COMPLETES = "mlx.completes"
 MODEL = "mlx.model"
+EVALUATED_ON = "mlx.evaluation_data"
+"""Hash of the rows that a run's metrics are from, as DVC counts it."""
 TARGET, LOCAL = "mlx.target", "local"
 SECONDS, MEMORY = "seconds/", "max_memory_mb/"
 

@@ -198,7 +198,7 @@ class Recorder:
         known = self._last.run_of(key, self.store)
         if self.run_id is None and known is not None:
             return known
-        request = self._made(results, metrics, trained, error)
+        request = self._made(results, staleness, metrics, trained, error)
         try:
             if self.run_id is not None:
                 self._close(request, staleness, trained)
@@ -216,14 +216,18 @@ class Recorder:
     def _made(
         self,
         results: Mapping[str, StageResult],
+        staleness: Staleness,
         metrics: Mapping[str, Any],
         trained: bool,
         error: MlxError | None,
     ) -> dict[str, Any]:
         """Say what the run's record gets beside the model, and its final status."""
+        from mlxkit.pipeline.record_facts import evaluation_data
+
         lock = self._project.root / LOCK_FILE
         return {
             "metrics": dict(metrics),
+            "evaluated_on": evaluation_data(self._project, staleness) if metrics else None,
             "artifacts": [str(lock)] if lock.is_file() else [],
             "reports": [str(path) for path in report_files(self._project)] if metrics else [],
             "texts": self._texts_now() if self._texts is None else self._texts,

@@ -128,6 +128,12 @@ def tags_of(project: Project, environment: Environment, state: GitState) -> dict
     return {name: value for name, value in tags.items() if value}
 
 
+def evaluation_data(project: Project, staleness: Staleness) -> str | None:
+    """Return the hash of the rows that models are scored on; None where nobody knows it."""
+    stage, path = project.evaluate_stage, project.evaluation_rows_path
+    return None if stage is None or path is None else staleness.dependency_hashes(stage.name).get(path)
+
+
 def datasets_of(
     project: Project, hashes: Mapping[str, str | None], hash_of: Callable[[str], str | None]
 ) -> list[dict[str, Any]]:

@@ -93,12 +93,18 @@ def _close(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
             artifacts=[*map(Path, [*request["artifacts"], *request["reports"]]), *texts],
             tags={
                 **request.get("machine", {}),
+                **_evaluated_on(request),
                 **({MODEL_HASH: request["model_hash"]} if request.get("model_hash") else {}),
             },
             stages={name: StageUse(**use) for name, use in request["stages"].items()},
             model_id=request.get("model_id"),
         )
     return {"run_id": request["run_id"]}
+
+
+def _evaluated_on(request: Mapping[str, Any]) -> dict[str, str]:
+    digest = request.get("evaluated_on")
+    return {mlflow_tracking.EVALUATED_ON: digest} if digest else {}
 
 
 def _complete(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,6 +121,7 @@ def _completed(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
     # A training that enters the run with `with start_run()` ends it, long before its record is complete.
     if known is not None and known.status == "FINISHED" and MODEL_HASH in known.tags:
         mlflow_tracking.log_metrics(store, known.id, request["metrics"])
+        mlflow_tracking.set_tags(store, known.id, _evaluated_on(request))
         mlflow_tracking.log_artifacts(store, known.id, [Path(path) for path in request["reports"]])
         return {"run_id": known.id}
     if known is not None:

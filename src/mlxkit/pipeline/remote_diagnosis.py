@@ -97,7 +97,7 @@ def _megabytes_a_second(line: Line) -> float:
 
 def _speed(megabytes: float) -> Finding:
     slow = megabytes < _SLOW_MEGABYTES
-    remedy = "share data by a DVC remote that the machine can reach" if slow else ""
+    remedy = "data goes there once and stays: send it with the first job, overnight" if slow else ""
     return Finding("line", "warning" if slow else "ok", f"{megabytes:.1f} MB/s", remedy)
 
 

@@ -117,6 +117,14 @@ GATE = OneOf(
             },
         ),
         Shape(
+            "card gate",
+            {
+                "card": Key(
+                    Choice(("complete",)), "Everything below `card:` in mlx.yaml is written.", required=True
+                )
+            },
+        ),
+        Shape(
             "own gate",
             {
                 "call": Key(

@@ -162,6 +162,14 @@ class DriftGate:
 
 
 @dataclass(frozen=True)
+class CardGate:
+    """What only people know of the model is written below `card:` in mlx.yaml."""
+
+    def __str__(self) -> str:
+        return "card complete"
+
+
+@dataclass(frozen=True)
 class CallGate:
     """A function of the project, `module:function`."""
 
@@ -182,6 +190,7 @@ Gate = (
     | LoadsGate
     | SignatureGate
     | DriftGate
+    | CardGate
     | CallGate
 )
 

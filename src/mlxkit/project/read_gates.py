@@ -47,6 +47,8 @@ def _gate(data: Mapping[str, Value]) -> Gate:
             return kinds.SignatureGate()
         case "drift":
             return kinds.DriftGate(data["drift"].text)
+        case "card":
+            return kinds.CardGate()
         case _:
             return kinds.CallGate(data["call"].text)
 
@@ -61,6 +63,7 @@ _KINDS = (
     "loads",
     "signature",
     "drift",
+    "card",
     "call",
 )
 

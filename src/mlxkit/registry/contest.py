@@ -37,15 +37,23 @@ class Contender:
     Attributes:
         recorded: metrics that its run recorded.
         predictions: on the evaluation rows; None without such rows.
+        evaluated_on: hash of the rows that the recorded metrics are from; empty where nobody knows it.
     """
 
     directory: Path
     recorded: Mapping[str, float]
     predictions: Predictions | None = None
+    evaluated_on: str = ""
 
     @classmethod
     def of(
-        cls, project: Project, directory: Path, recorded: Mapping[str, float], rows: Rows | None
+        cls,
+        project: Project,
+        directory: Path,
+        recorded: Mapping[str, float],
+        rows: Rows | None,
+        *,
+        evaluated_on: str = "",
     ) -> Contender:
         """Load a model and let it predict the rows.
 
@@ -53,7 +61,7 @@ class Contender:
             DataError: the rows lack a column, or the model raises on them.
         """
         if rows is None:
-            return cls(directory, recorded)
+            return cls(directory, recorded, evaluated_on=evaluated_on)
         columns = model_columns(directory) or None
         model = load_model(directory)
         try:
@@ -66,7 +74,7 @@ class Contender:
                 f"the model does not predict the evaluation rows: {said}",
                 hint="run `mlx run evaluate`",
             ) from error
-        return cls(directory, recorded, predictions)
+        return cls(directory, recorded, predictions, evaluated_on)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +161,9 @@ def _recorded(metric: str, challenger: Contender, champion: Contender, direction
     for name, model in (("challenger", challenger), ("champion", champion)):
         if metric not in model.recorded:
             raise DataError(f"the run of the {name} recorded no '{metric}'")
+    data = {model.evaluated_on for model in (challenger, champion)} - {""}
+    if len(data) > 1:
+        raise DataError("their runs were evaluated on different data")
     ours, theirs = challenger.recorded[metric], champion.recorded[metric]
     difference = ours - theirs if direction == "higher" else theirs - ours
     return Comparison(metric, ours, theirs, difference, difference, confidence=0.5, rows=0, resamples=0)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from mlxkit.adapters import mlflow_registry, mlflow_runs
+from mlxkit.adapters.mlflow_tracking import EVALUATED_ON
 from mlxkit.pipeline.execute import prints_aside
 from mlxkit.registry import approval
 from mlxkit.registry.candidate import find_run_to_promote, model_of
@@ -16,6 +16,7 @@ from mlxkit.registry.gates.judge import judge
 from mlxkit.registry.gates.trial import Champion, Trial
 from mlxkit.registry.move import Move, move
 from mlxkit.registry.provenance import check_provenance
+from mlxkit.registry.records import gates_text
 from mlxkit.registry.stores import check_predecessor
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ def _judged(case: Case, evaluation: Evaluation) -> tuple[GateVerdict, ...]:
     if evaluation.rows is not None:
         rows = Rows(evaluation.rows(), evaluation.own_metrics, evaluation.data())
     directory = mlflow_registry.download_model(case.store, case.model_id)
-    challenger = Contender.of(project, directory, case.run.metrics, rows)
+    evaluated_on = case.run.tags.get(EVALUATED_ON, "")
+    challenger = Contender.of(project, directory, case.run.metrics, rows, evaluated_on=evaluated_on)
     champion = None if before is None else _champion(case.store, before)
     trial = Trial(project, case.environment, challenger, rows, champion)
     with prints_aside():
@@ -87,9 +89,9 @@ def _judged(case: Case, evaluation: Evaluation) -> tuple[GateVerdict, ...]:
 
 
 def _champion(store: Store, version: Version) -> Champion:
-    def recorded() -> Mapping[str, float]:
+    def recorded() -> tuple[Mapping[str, float], str]:
         run = mlflow_runs.get_run(store, version.run_id) if version.run_id else None
-        return run.metrics if run else {}
+        return (run.metrics, run.tags.get(EVALUATED_ON, "")) if run else ({}, "")
 
     def fetch() -> Path:
         return mlflow_registry.download(store, version)
@@ -105,7 +107,7 @@ def _wanted(case: Case, gates: tuple[GateVerdict, ...], provenance: Provenance, 
         "mlx.promoted_by": provenance.by,
         "mlx.commit": case.run.commit or "",
         "mlx.environment": case.environment.name,
-        "mlx.gates": json.dumps(verdicts),
+        "mlx.gates": gates_text(verdicts),
         "mlx.champion_beaten": case.before.version if case.before else "",
     }
     version = mlflow_registry.register(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mlxkit.adapters import mlflow_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mlxkit.adapters.mlflow_registry import Version
     from mlxkit.adapters.mlflow_store import Store
@@ -102,13 +102,22 @@ def record_of(text: str, *, done: bool | None = None) -> PromotionRecord | None:
 def tag_text(record: PromotionRecord) -> str:
     """Return a record as a tag of MLflow holds it; one that is too long says of its gates which passed."""
     document = record.to_json()
-    text = json.dumps(document)
-    if len(text) > _MOST:
-        short = [{"gate": gate.get("gate"), "passed": gate.get("passed")} for gate in record.gates]
-        text = json.dumps({**document, "gates": short})
-    if len(text) > _MOST:
-        text = json.dumps({**document, "gates": [], "data": {}, "reason": record.reason[:500]})
-    return text
+    texts = (
+        json.dumps(document),
+        json.dumps({**document, "gates": _briefly(record.gates)}),
+        json.dumps({**document, "gates": [], "data": {}, "reason": record.reason[:500]}),
+    )
+    return next((text for text in texts if len(text) <= _MOST), texts[-1])
+
+
+def gates_text(gates: Sequence[Mapping[str, Any]]) -> str:
+    """Return the verdicts of gates as a tag of MLflow holds them; too long ones say which passed."""
+    text = json.dumps(list(gates))
+    return text if len(text) <= _MOST else json.dumps(_briefly(gates))
+
+
+def _briefly(gates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{"gate": gate.get("gate"), "passed": gate.get("passed")} for gate in gates]
 
 
 def done_tag(record: PromotionRecord, at: datetime) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mlxkit.errors import Interrupted, MlxError
 from mlxkit.project import gates as kinds
 from mlxkit.registry.gates.clean import judge_loads
+from mlxkit.registry.gates.documented import judge_card
 from mlxkit.registry.gates.golden import judge_golden
 from mlxkit.registry.gates.latency import judge_latency
 from mlxkit.registry.gates.metric import judge_metric
@@ -74,6 +75,8 @@ def _verdict(gate: Gate, trial: Trial) -> GateVerdict:
             return judge_fairness(gate, trial)
         case kinds.LatencyGate():
             return judge_latency(gate, trial)
+        case kinds.CardGate():
+            return judge_card(gate, trial)
         case kinds.SizeGate():
             return judge_size(gate, trial)
         case kinds.MemoryGate():

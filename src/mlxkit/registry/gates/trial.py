@@ -37,12 +37,12 @@ class Champion:
     Attributes:
         name: such as "version 3".
         fetch: returns the folder of its files.
-        recorded: returns the metrics that its run recorded.
+        recorded: returns the metrics that its run recorded, and the hash of the rows that they are from.
     """
 
     name: str
     fetch: Callable[[], Path]
-    recorded: Callable[[], Mapping[str, float]]
+    recorded: Callable[[], tuple[Mapping[str, float], str]]
 
     @cached_property
     def directory(self) -> Path:
@@ -92,7 +92,9 @@ class Trial:
     def rival(self) -> Contender:
         """The champion with its answers on the rows; only where there is one."""
         assert self.champion is not None
-        return Contender.of(self.project, self.champion.directory, self.champion.recorded(), self.rows)
+        recorded, evaluated_on = self.champion.recorded()
+        directory = self.champion.directory
+        return Contender.of(self.project, directory, recorded, self.rows, evaluated_on=evaluated_on)
 
     @cached_property
     def baseline(self) -> Contender:

@@ -37,7 +37,7 @@ MARK = "MLX_JOB"
 """Variable that every process of a job carries: the job's name."""
 CHECKPOINTS = "MLX_CHECKPOINTS"
 """Variable with a folder that outlives the job: another one of the same project finds it again."""
-_LOOK_SECONDS, _QUEUE_SECONDS, _WAIT_SECONDS = 5.0, 2.0, 0.5
+_LOOK_SECONDS, _QUEUE_SECONDS, _WAIT_SECONDS, _RETRY_SECONDS = 5.0, 2.0, 0.5, 0.01
 _ROOM_BYTES = 1 << 16
 _FAILED: dict[str, Any] = {
     "exit_code": 1, "signal": None, "timed_out": False, "seconds": 0.0, "max_memory": 0, "result": None
@@ -51,10 +51,14 @@ def start(places: Places, job: JobPlace) -> None:
     """
     descriptor = os.open(job.alive, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if job.is_supervised():
+                    return
+                time.sleep(_RETRY_SECONDS)  # somebody only looks
         if job.read("end") is None:
             job.room.write_bytes(bytes(_ROOM_BYTES))
             _spawn(places, job, descriptor)
