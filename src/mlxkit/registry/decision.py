@@ -13,9 +13,11 @@ from mlxkit.registry.move import Move, move
 from mlxkit.registry.stores import check_predecessor
 
 if TYPE_CHECKING:
+    from mlxkit.adapters.mlflow_registry import Version
     from mlxkit.adapters.mlflow_store import Store
     from mlxkit.project.models import Environment, Project
     from mlxkit.registry.promotion import Promotion
+    from mlxkit.registry.records import PromotionRecord
 
 
 def decide(
@@ -47,23 +49,28 @@ def decide(
         approval.settle(store, version, request, rejected_by=approval.approver(by), reason=reason)
         note = f"version {version.version} was rejected; '{environment.name}' stays as it is"
         return case.outcome(None, note=note)
+    return _approved(case, version, request, by=by, reason=reason)
+
+
+def _approved(case: Case, version: Version, request: PromotionRecord, *, by: str, reason: str) -> Promotion:
+    project, environment, store = case.project, case.environment, case.store
     approval.check_approver(environment, request, by)
-    check_predecessor(project, environment, store, run, version.model_id)
-    if (before and before.version) != request.before:
+    check_predecessor(project, environment, store, case.run, case.model_id)
+    now = case.before.version if case.before else None
+    if now != request.before:
         raise Refused(
             f"the champion of '{environment.name}' changed since version {version.version} was judged",
-            context=[f"it was {request.before or 'none'}, and is {before.version if before else 'none'} now"],
-            hint=f"run `mlx promote --to {environment.name} --run {run.id}` again",
+            context=[f"it was {request.before or 'none'}, and is {now or 'none'} now"],
+            hint=f"run `mlx promote --to {environment.name} --run {case.run.id}` again",
         )
-    said = "; ".join(filter(None, [request.reason, reason]))
     wanted = Move(
         environment,
         "promoted",
         version,
-        before,
-        run,
+        case.before,
+        case.run,
         request.by,
-        reason=said,
+        reason="; ".join(filter(None, [request.reason, reason])),
         gates=request.gates,
         approved_by=(approval.approver(by),),
     )
