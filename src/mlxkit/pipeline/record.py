@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from mlxkit.adapters import mlflow_store
 from mlxkit.adapters.process import this_process
 from mlxkit.errors import MlxError, ToolError
-from mlxkit.pipeline.evaluation_report import report_files
 from mlxkit.pipeline.last_record import LastRecord
-from mlxkit.pipeline.lockfile import LOCK_FILE, output_hash
+from mlxkit.pipeline.lockfile import output_hash
+from mlxkit.pipeline.record_failure import kept_elsewhere, kept_nowhere
 from mlxkit.pipeline.record_steps import Steps
 from mlxkit.pipeline.trained_run import trained_run
 from mlxkit.project.environments import sharing_store, tracking_uri
@@ -198,47 +198,27 @@ class Recorder:
         known = self._last.run_of(key, self.store)
         if self.run_id is None and known is not None:
             return known
-        request = self._made(results, staleness, metrics, trained, error)
+        from mlxkit.pipeline.record_facts import ending_of
+
+        request = {
+            **ending_of(self._project, staleness, results, metrics),
+            "texts": self._texts_now() if self._texts is None else self._texts,
+            "machine": self._machine,
+            "status": "FINISHED" if trained else "KILLED" if _interrupted(error) else "FAILED",
+        }
         try:
             if self.run_id is not None:
                 self._close(request, staleness, trained)
             else:
                 self.run_id = self._complete(request, staleness)
         except ToolError as refused:
-            raise _kept_nowhere(refused, trained=trained) from refused
+            raise kept_nowhere(refused, trained=trained) from refused
         if self._away is not None:
-            raise _kept_elsewhere(self._away)
+            raise kept_elsewhere(self._away)
         if not trained:
             return None
         self._last.keep(key, self.run_id)
         return self.run_id
-
-    def _made(
-        self,
-        results: Mapping[str, StageResult],
-        staleness: Staleness,
-        metrics: Mapping[str, Any],
-        trained: bool,
-        error: MlxError | None,
-    ) -> dict[str, Any]:
-        """Say what the run's record gets beside the model, and its final status."""
-        from mlxkit.pipeline.record_facts import evaluation_data
-
-        lock = self._project.root / LOCK_FILE
-        return {
-            "metrics": dict(metrics),
-            "evaluated_on": evaluation_data(self._project, staleness) if metrics else None,
-            "artifacts": [str(lock)] if lock.is_file() else [],
-            "reports": [str(path) for path in report_files(self._project)] if metrics else [],
-            "texts": self._texts_now() if self._texts is None else self._texts,
-            "stages": {
-                r.name: {"seconds": round(r.seconds, 3), "max_memory": r.max_memory}
-                for r in results.values()
-                if r.status == "ran"
-            },
-            "machine": self._machine,
-            "status": "FINISHED" if trained else "KILLED" if _interrupted(error) else "FAILED",
-        }
 
     def _finish_opening(self) -> None:
         """Wait for a run that is being created, though its training may not have begun: it must be closed."""
@@ -314,21 +294,3 @@ class Recorder:
 
 def _interrupted(error: MlxError | None) -> bool:
     return error is not None and error.kind == "interrupted"
-
-
-def _kept_elsewhere(error: ToolError) -> ToolError:
-    """Say what the store said, and how the record gets there."""
-    return ToolError(
-        error.message,
-        context=[*error.context, "the outputs are safe, and the record waits in .mlx/unrecorded"],
-        hint=f"{error.hint}; when that is mended, run `mlx runs sync`",
-    )
-
-
-def _kept_nowhere(error: ToolError, *, trained: bool) -> ToolError:
-    """Say that no store took the record, not even the one that waits; the next run makes it anew."""
-    return ToolError(
-        error.message,
-        context=[*error.context, *(["the outputs are safe, and not recorded"] if trained else [])],
-        hint=f"{error.hint}; when that is mended, run `mlx run`",
-    )

@@ -9,7 +9,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters import git
+from mlxkit.pipeline.evaluation_report import report_files
 from mlxkit.pipeline.graph import select
+from mlxkit.pipeline.lockfile import LOCK_FILE
 from mlxkit.project.files import read_mapping
 from mlxkit.project.flow import producers
 from mlxkit.project.models import CONFIG_FILE, PARAMS_FILE
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from mlxkit.adapters.git import GitState
     from mlxkit.pipeline.lockfile import Locked
+    from mlxkit.pipeline.run_result import StageResult
     from mlxkit.pipeline.staleness import Staleness
     from mlxkit.project.models import Environment, Project
 
@@ -128,7 +131,28 @@ def tags_of(project: Project, environment: Environment, state: GitState) -> dict
     return {name: value for name, value in tags.items() if value}
 
 
-def evaluation_data(project: Project, staleness: Staleness) -> str | None:
+def ending_of(
+    project: Project,
+    staleness: Staleness,
+    results: Mapping[str, StageResult],
+    metrics: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return what a run's record gets when it ends, beside the model."""
+    lock = project.root / LOCK_FILE
+    return {
+        "metrics": dict(metrics),
+        "evaluated_on": _evaluation_data(project, staleness) if metrics else None,
+        "artifacts": [str(lock)] if lock.is_file() else [],
+        "reports": [str(path) for path in report_files(project)] if metrics else [],
+        "stages": {
+            result.name: {"seconds": round(result.seconds, 3), "max_memory": result.max_memory}
+            for result in results.values()
+            if result.status == "ran"
+        },
+    }
+
+
+def _evaluation_data(project: Project, staleness: Staleness) -> str | None:
     """Return the hash of the rows that models are scored on; None where nobody knows it."""
     stage, path = project.evaluate_stage, project.evaluation_rows_path
     return None if stage is None or path is None else staleness.dependency_hashes(stage.name).get(path)
