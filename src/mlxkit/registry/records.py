@@ -27,6 +27,7 @@ PROMOTION_TAG = "mlx.promotion."
 _DONE = ".done"
 _MOST = 5000
 """Characters that a tag of MLflow holds."""
+_LONG_REASON = 500
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,12 @@ def tag_text(record: PromotionRecord) -> str:
     if len(text) > _MOST:
         short = [{"gate": gate.get("gate"), "passed": gate.get("passed")} for gate in record.gates]
         text = json.dumps({**document, "gates": short})
-    if len(text) > _MOST:
-        text = json.dumps({**document, "gates": [], "data": {}, "reason": record.reason[:500]})
+    reason = record.reason[:_LONG_REASON]
+    while len(text) > _MOST:
+        text = json.dumps({**document, "gates": [], "data": {}, "reason": reason})
+        if not reason:
+            break
+        reason = reason[: len(reason) // 2]  # a character takes up to twelve in JSON
     return text
 
 
