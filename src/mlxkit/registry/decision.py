@@ -13,9 +13,12 @@ from mlxkit.registry.move import Move, move
 from mlxkit.registry.stores import check_predecessor
 
 if TYPE_CHECKING:
+    from mlxkit.adapters.mlflow_registry import Version
     from mlxkit.adapters.mlflow_store import Store
     from mlxkit.project.models import Environment, Project
+    from mlxkit.registry.move import Moved
     from mlxkit.registry.promotion import Promotion
+    from mlxkit.registry.records import PromotionRecord
 
 
 def decide(
@@ -47,8 +50,27 @@ def decide(
         approval.settle(store, version, request, rejected_by=approval.approver(by), reason=reason)
         note = f"version {version.version} was rejected; '{environment.name}' stays as it is"
         return case.outcome(None, note=note)
+    if before is not None and before.version == version.version:
+        # An approval that was killed once the alias had moved, or somebody gave it the version by hand.
+        approval.settle(store, version, request)
+        return case.outcome(
+            before, note=f"version {before.version} is the champion of '{environment.name}' already"
+        )
     approval.check_approver(environment, request, by)
-    check_predecessor(project, environment, store, run, version.model_id)
+    moved = _moved(case, version, request, by=by, reason=reason)
+    approval.settle(store, version, request)
+    return replace(case.outcome(version), record=moved.record, hints=tuple(moved.notes))
+
+
+def _moved(case: Case, version: Version, request: PromotionRecord, *, by: str, reason: str) -> Moved:
+    """Give the environment what was asked for, now that somebody agrees.
+
+    Raises:
+        Refused: the environment, or the one before it, changed since it was asked for.
+    """
+    project, environment, store, run = case.project, case.environment, case.store, case.run
+    before = case.before
+    check_predecessor(project, environment, store, run, case.model_id)
     if (before and before.version) != request.before:
         raise Refused(
             f"the champion of '{environment.name}' changed since version {version.version} was judged",
@@ -67,6 +89,4 @@ def decide(
         gates=request.gates,
         approved_by=(approval.approver(by),),
     )
-    moved = move(project, store, wanted)
-    approval.settle(store, version, request)
-    return replace(case.outcome(version), record=moved.record, hints=tuple(moved.notes))
+    return move(project, store, wanted)
