@@ -39,7 +39,9 @@ class FileChange:
 
 def find_commit(root: Path, commit: str) -> Commit | None:
     """Return a commit; None when this repository does not have it, or there is none."""
-    out = _git(root, "log", "-1", "--no-show-signature", "--format=%H%x00%s%x00%an%x00%cI", _END, commit, "--")
+    out = _git(
+        root, "log", "-1", "--no-show-signature", "--format=%H%x00%s%x00%an%x00%cI", _END, commit, "--"
+    )
     if not out:
         return None
     full, subject, author, time = out.rstrip("\n").split("\0")
