@@ -149,6 +149,36 @@ def test_a_long_reason_in_any_script_leaves_a_record_that_can_be_read(letter: st
     assert found.reason.startswith(letter * 200)
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"number": "7"},
+        {"version": 7},
+        {"before": 7},
+        {"gates": ["roc_auc"]},
+        {"gates": {"roc_auc": True}},
+        {"by": None},
+        {"data": ["a"]},
+        {"at": "yesterday"},
+        {"approved_by": [7]},
+    ],
+    ids=str,
+)
+def test_a_tag_that_somebody_else_wrote_is_no_record_and_no_hindrance(
+    versioned: Bench, broken: dict[str, Any]
+) -> None:
+    record = PromotionRecord("i", 7, "dev", "promoted", versioned.project.name, "2", "1", "x", table_time())
+    text = json.dumps({**record.to_json(), **broken})
+    assert record_of(json.dumps(record.to_json())) == record
+    assert record_of(text) is None
+    if broken != {"number": "7"}:
+        return
+    root = versioned.project.root
+    assert git_tags.make_tag(root, "mlx/dev/0007", "s", text, None).state == "ok"
+    promoted(versioned, "good")
+    assert seen(versioned) == [("promoted", None, "1")]
+
+
 def table_time() -> Any:
     return datetime(2026, 5, 1, 12, tzinfo=UTC)
 

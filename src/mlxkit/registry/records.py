@@ -29,6 +29,9 @@ _MOST = 5000
 """Characters that a tag of MLflow holds."""
 _LONG_REASON = 500
 
+_TEXTS = ("id", "environment", "action", "model", "version", "by")
+_TEXTS_OR_NONE = ("before", "run_id", "commit", "reason", "registry")
+
 
 @dataclass(frozen=True)
 class PromotionRecord:
@@ -95,9 +98,23 @@ def record_of(text: str, *, done: bool | None = None) -> PromotionRecord | None:
         known = {name.name: values[name.name] for name in fields(PromotionRecord) if name.name in values}
         known["at"] = datetime.fromisoformat(known["at"]).astimezone(UTC)
         known["gates"], known["approved_by"] = tuple(known["gates"]), tuple(known["approved_by"])
+        if not _is_sound(known):
+            return None
         return PromotionRecord(**{**known, "done": done})
     except (ValueError, TypeError, KeyError):
         return None
+
+
+def _is_sound(values: Mapping[str, Any]) -> bool:
+    """Whether values are of the kinds that all count on: anybody may push a tag, or edit one in MLflow."""
+    texts = [values[name] for name in _TEXTS] + list(values["approved_by"])
+    texts += [values[name] for name in _TEXTS_OR_NONE if values.get(name) is not None]
+    return (
+        isinstance(values["number"], int)
+        and all(isinstance(text, str) for text in texts)
+        and all(isinstance(gate, dict) for gate in values["gates"])
+        and isinstance(values.get("data", {}), dict)
+    )
 
 
 def tag_text(record: PromotionRecord) -> str:
