@@ -230,6 +230,31 @@ def test_a_colleague_who_promotes_in_the_same_moment_is_seen_at_the_git_remote(
     assert now(shared, "staging") == "1"
 
 
+def test_who_comes_second_with_the_same_version_leaves_the_record_of_the_first(
+    shared: Bench, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promoted(shared, "good", "staging")
+    theirs = tmp_path_factory.mktemp("colleague") / "churn"
+    git(shared.project.root, "push", "-q", "origin", "main")
+    url = git(shared.project.root, "remote", "get-url", "origin").strip()
+    git(shared.project.root, "clone", "-q", url, str(theirs))
+    colleague = replace(shared, project=replace(shared.project, root=theirs))
+    run_id = shared.run("poor")
+
+    def not_yet(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow_registry, "set_alias", not_yet)
+        with pytest.raises(KeyboardInterrupt):
+            colleague.promote("staging", run_id=run_id, provenance=replace(CLEAN, by="bob"))
+    under_way = records_of(shared.store, shared.project.name)[-1]
+    with pytest.raises(Refused, match="bob changes the champion of 'staging' at the same time"):
+        shared.promote("staging", run_id=run_id)
+    assert records_of(shared.store, shared.project.name)[-1] == under_way
+    assert under_way.by == "bob"
+
+
 def test_a_number_that_another_registry_has_used_is_passed_over(
     shared: Bench, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

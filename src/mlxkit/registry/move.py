@@ -202,7 +202,12 @@ def _written(
         if remote is not None:
             git_tags.delete_tag(root, _tag_name(project, record))
             git_tags.fetch_tags(root, remote, tag_prefix(project, record.environment))
-        record = _renumbered(project, record, known)
+        try:
+            record = _renumbered(project, record, known)
+        except Refused:  # whose record stood there is at it now
+            begun = {one.key: tag_text(one) for one in known if one.id == record.id}
+            mlflow_registry.set_version_tags(store, wanted.version, begun)
+            raise
     if outcome.state == "ok":
         return Moved(record)
     name = _tag_name(project, record)
