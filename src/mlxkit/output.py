@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import sys
 import unicodedata
 from pathlib import Path
@@ -25,6 +26,8 @@ _CODES: Mapping[Style, str] = {
     "yellow": "33",
     "cyan": "36",
 }
+_STYLED = re.compile(r"\x1b\[[0-9;]*m")
+_CONTROL = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x1a\x1c-\x1f\x7f-\x9f]")
 
 
 class Output:
@@ -112,10 +115,11 @@ class Output:
 
         `right` names the columns to align at the right. Cells may carry styles.
         """
-        widths = [max(_width(row[i]) for row in [headers, *rows]) for i in range(len(headers))]
+        lines_of_cells = [[_one_line(cell) for cell in row] for row in [headers, *rows]]
+        widths = [max(_width(row[i]) for row in lines_of_cells) for i in range(len(headers))]
         room = max(20, terminal_width() - sum(widths[:-1]) - 2 * (len(widths) - 1))
         lines = []
-        for number, row in enumerate([headers, *rows]):
+        for number, row in enumerate(lines_of_cells):
             cells = [_pad(cell, widths[i], right=i in right) for i, cell in enumerate(row[:-1])]
             wrapped = _wrap(row[-1], room)
             last = _pad(wrapped[0], widths[-1], right=True) if len(row) - 1 in right else wrapped[0]
@@ -243,9 +247,12 @@ def _coloured(text: str, styles: Sequence[Style]) -> str:
 
 
 def _plain(text: str) -> str:
-    while (start := text.find("\x1b[")) != -1:
-        text = text[:start] + text[text.index("m", start) + 1 :]
-    return text
+    return _STYLED.sub("", text)
+
+
+def _one_line(text: str) -> str:
+    """Return a text, which somebody else may have written, without what moves the cursor; styles stay."""
+    return _CONTROL.sub(" ", text)
 
 
 def _width(text: str) -> int:

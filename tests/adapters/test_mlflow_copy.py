@@ -37,3 +37,17 @@ def test_a_run_that_was_carried_when_the_end_came_is_not_carried_twice(
         found = client.search_runs([experiment], f"tags.`{RESTORED_FROM}` = '{run_id}'")
     assert [run.info.run_id for run in found] == [carried]
     assert mlflow_copy.count(source) == 0
+
+
+def test_what_goes_on_to_a_third_store_is_carried_once(tmp_path: Path) -> None:
+    stores = [resolve(tmp_path, f"sqlite:///{name}.db") for name in ("dev", "staging", "production")]
+    trained = open_run(stores[0], "churn", name="one", params={}, tags={})
+    close_run(stores[0], trained, status="FINISHED", metrics={"r2": 0.5})
+    there = mlflow_copy.carry(stores[0], stores[1], "churn", trained)
+    further = [mlflow_copy.carry(stores[1], stores[2], "churn", there) for _ in range(2)]
+    assert further[0] == further[1]
+    with mlflow_store.talking(stores[2], "look"):
+        client = mlflow_store.connect(stores[2])
+        experiment = mlflow_store.experiment_id(client, stores[2], "churn")
+        (found,) = client.search_runs([experiment])
+    assert found.data.tags[RESTORED_FROM] == trained

@@ -78,6 +78,7 @@ def test_passwords_are_hidden() -> None:
     store = Store("postgresql://ann:secret@db.example.com/mlflow", Path("/p"))
     assert str(store) == "postgresql://ann:***@db.example.com/mlflow"
     assert without_password("cannot reach https://u:p4ss@host now") == "cannot reach https://u:***@host now"
+    assert without_password("postgresql://u:p@ss@host/db") == "postgresql://u:***@host/db"
 
 
 def test_a_new_store_lies_where_mlflow_ui_looks(made: Store) -> None:

@@ -121,6 +121,16 @@ def test_table(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_what_others_wrote_moves_no_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reason in a git tag, a class in the data, the subject of a commit."""
+    rows = [["a", "1", "x\x1b[2Jy\nz\r"], ["b\x1b[", "2", "\x1b[31mred\x1b[0m"]]
+    assert table(80, monkeypatch, rows) == [
+        "name  n  because",
+        "a     1  x [2Jy z",
+        "b [   2  \x1b[31mred\x1b[0m",
+    ]
+
+
 def test_table_wraps_its_last_column(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [["train", "1", "input data/train.parquet changed; model.depth: 3 -> 4"], ["x", "2", "short"]]
     lines = table(40, monkeypatch, rows)

@@ -10,6 +10,7 @@ from registry_bench import CLEAN, Bench
 
 from mlxkit.adapters import mlflow_registry
 from mlxkit.errors import Refused, UsageError
+from mlxkit.registry import approval
 from mlxkit.registry.decision import decide
 from mlxkit.registry.history import history
 
@@ -112,6 +113,26 @@ def test_a_champion_that_changed_since_makes_the_verdict_void(asked: Bench) -> N
     with pytest.raises(Refused, match="the champion of 'staging' changed since version 1 was judged"):
         say(asked, "bob", run_id=first.run_id)
     assert staging(asked) == "2"
+
+
+def test_an_approval_that_was_killed_once_the_alias_had_moved_is_finished_by_the_next(
+    asked: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*arguments: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    asked.run("good")
+    asked.promote("staging")
+    with monkeypatch.context() as patch:
+        patch.setattr(approval, "settle", killed)
+        with pytest.raises(KeyboardInterrupt):
+            say(asked, "bob")
+    assert (staging(asked), whats(asked)) == ("1", ["promoted", "waits for approval"])
+    done = say(asked, "bob")
+    assert done is not None
+    assert (done.promoted, done.note) == (True, "version 1 is the champion of 'staging' already")
+    assert whats(asked) == ["promoted"]
+    assert say(asked, "bob") is None
 
 
 def test_what_staging_has_no_more_cannot_be_approved_for_production(asked: Bench) -> None:

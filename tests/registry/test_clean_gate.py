@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -136,6 +138,39 @@ def test_few_environments_are_kept(trial: Trial) -> None:
     half.mkdir()
     assert verdict(LoadsGate(), trial).passed
     assert {path.name for path in current.parent.iterdir()} == {current.name, "other3"}
+
+
+def test_who_builds_the_same_environment_is_waited_for(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another promotion holds the lock; its environment is half-made until it lets go."""
+    environment = earlier(trial)
+    (environment / "complete").unlink()
+    holder = os.open(trial.project.state_dir / "environments.lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+
+    sleep, waited = time.sleep, []
+
+    def ends(seconds: float) -> None:
+        if not waited:
+            (environment / "complete").touch()
+            os.close(holder)
+        waited.append(seconds)
+        sleep(seconds)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(clean.time, "sleep", ends)
+        assert verdict(LoadsGate(), trial).passed
+    assert waited
+
+
+def test_who_builds_for_longer_than_the_gate_has_is_not_waited_for(trial: Trial) -> None:
+    environment = earlier(trial)
+    holder = os.open(trial.project.state_dir / "environments.lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    found = verdict(LoadsGate(timeout=0.2), trial)
+    os.close(holder)
+    assert not found.passed
+    assert "it took longer than 0.2 s, the limit of the gate" in found.reason
+    assert environment.is_dir()
 
 
 def test_other_requirements_have_another_environment(trial: Trial) -> None:

@@ -119,6 +119,17 @@ def test_equalized_odds_is_the_larger_of_two_gaps() -> None:
     assert verdict(FairnessGate("equal_opportunity_difference", maximum=0.1), tried(rows)).passed
 
 
+def test_equalized_odds_of_which_one_half_is_not_known_do_not_pass() -> None:
+    """Nine negatives of each group: false positive rates of 1 and 0 that nobody may rely on."""
+    rows = counted(f=(10, 0, 9, 0), m=(10, 0, 0, 9))
+    found = verdict(FairnessGate("equalized_odds_difference", maximum=0.1), tried(rows))
+    assert (found.passed, found.observed) == (False, None)
+    assert found.reason == (
+        "Equalized odds difference is not known: too few rows for the false positive rate of two groups of "
+        "sex; too few rows to tell: sex=f (9), sex=m (9)"
+    )
+
+
 def test_the_worst_column_decides() -> None:
     rows = TABLE.assign(old=["a", "b"] * 100)
     found = verdict(FairnessGate("selection_rate_ratio", minimum=0.9), tried(rows, protected=("old", "sex")))

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +21,7 @@ from mlxkit.project.gates import MetricGate
 from mlxkit.registry import move
 from mlxkit.registry.git_records import git_records
 from mlxkit.registry.history import Entry, at, history
-from mlxkit.registry.records import PromotionRecord, records_of, tag_text
+from mlxkit.registry.records import PromotionRecord, record_of, records_of, tag_text
 from mlxkit.registry.rollback import Rollback, roll_back
 
 if TYPE_CHECKING:
@@ -112,6 +112,15 @@ def test_a_repository_without_a_commit_takes_no_tag_and_says_so(bench: Bench) ->
     assert hint.startswith("no git tag was made: ")
 
 
+def test_a_tag_that_is_in_the_way_of_all_of_them_is_a_hint(versioned: Bench) -> None:
+    git(versioned.project.root, "tag", "mlx")
+    versioned.run("good")
+    done = versioned.promote()
+    assert done.promoted
+    assert done.hints[0].startswith("no git tag was made: fatal: cannot lock ref 'refs/tags/mlx/dev/0001'")
+    assert seen(versioned) == [("promoted", None, "1")]
+
+
 def test_a_project_among_others_has_its_name_in_its_tags(versioned: Bench) -> None:
     inner = versioned.project.root / "models" / "inner"
     inner.mkdir(parents=True)
@@ -129,9 +138,49 @@ def test_a_record_longer_than_a_tag_of_mlflow_keeps_its_verdicts() -> None:
     assert json.loads(text)["gates"][39] == {"gate": "g39", "passed": True}
 
 
-def table_time() -> Any:
-    from datetime import UTC, datetime
+@pytest.mark.parametrize("letter", ["x", "\N{CJK UNIFIED IDEOGRAPH-4E0D}", "\N{GRINNING FACE}"])
+def test_a_long_reason_in_any_script_leaves_a_record_that_can_be_read(letter: str) -> None:
+    record = PromotionRecord(
+        "i", 1, "dev", "promoted", "churn", "2", "1", "ann", table_time(), reason=letter * 6000
+    )
+    text = tag_text(record)
+    assert len(text) <= 5000
+    found = record_of(text)
+    assert found is not None
+    assert found.reason.startswith(letter * 200)
 
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"number": "7"},
+        {"version": 7},
+        {"before": 7},
+        {"gates": ["roc_auc"]},
+        {"gates": {"roc_auc": True}},
+        {"by": None},
+        {"data": ["a"]},
+        {"at": "yesterday"},
+        {"approved_by": [7]},
+    ],
+    ids=str,
+)
+def test_a_tag_that_somebody_else_wrote_is_no_record_and_no_hindrance(
+    versioned: Bench, broken: dict[str, Any]
+) -> None:
+    record = PromotionRecord("i", 7, "dev", "promoted", versioned.project.name, "2", "1", "x", table_time())
+    text = json.dumps({**record.to_json(), **broken})
+    assert record_of(json.dumps(record.to_json())) == record
+    assert record_of(text) is None
+    if broken != {"number": "7"}:
+        return
+    root = versioned.project.root
+    assert git_tags.make_tag(root, "mlx/dev/0007", "s", text, None).state == "ok"
+    promoted(versioned, "good")
+    assert seen(versioned) == [("promoted", None, "1")]
+
+
+def table_time() -> Any:
     return datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
@@ -189,6 +238,31 @@ def test_a_colleague_who_promotes_in_the_same_moment_is_seen_at_the_git_remote(
         shared.promote("staging")
     assert raised.value.message == "bob changes the champion of 'staging' at the same time"
     assert now(shared, "staging") == "1"
+
+
+def test_who_comes_second_with_the_same_version_leaves_the_record_of_the_first(
+    shared: Bench, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promoted(shared, "good", "staging")
+    theirs = tmp_path_factory.mktemp("colleague") / "churn"
+    git(shared.project.root, "push", "-q", "origin", "main")
+    url = git(shared.project.root, "remote", "get-url", "origin").strip()
+    git(shared.project.root, "clone", "-q", url, str(theirs))
+    colleague = replace(shared, project=replace(shared.project, root=theirs))
+    run_id = shared.run("poor")
+
+    def not_yet(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow_registry, "set_alias", not_yet)
+        with pytest.raises(KeyboardInterrupt):
+            colleague.promote("staging", run_id=run_id, provenance=replace(CLEAN, by="bob"))
+    under_way = records_of(shared.store, shared.project.name)[-1]
+    with pytest.raises(Refused, match="bob changes the champion of 'staging' at the same time"):
+        shared.promote("staging", run_id=run_id)
+    assert records_of(shared.store, shared.project.name)[-1] == under_way
+    assert under_way.by == "bob"
 
 
 def test_a_number_that_another_registry_has_used_is_passed_over(
@@ -259,6 +333,31 @@ def test_any_day_can_be_asked_for(versioned: Bench) -> None:
     assert at(entries, "dev", second - moment).version == "1"
     then = at(entries, "dev", second + moment)
     assert (then.version, then.perhaps) == ("2", "1")
+
+
+def record_of_day(number: int, version: str, before: str | None, day: int) -> PromotionRecord:
+    moment = datetime(2026, 5, day, tzinfo=UTC)
+    return PromotionRecord(str(number), number, "dev", "promoted", "churn", version, before, "ann", moment)
+
+
+def test_a_request_tells_nothing_of_when_an_alias_was_moved_by_hand() -> None:
+    first, asked = record_of_day(1, "1", None, 1), record_of_day(0, "3", "1", 5)
+    entries = [
+        Entry("dev", "promoted", "1", None, first.at, first),
+        Entry("dev", "moved by hand", "2", "1"),
+        Entry("dev", "rejected", "3", "1", asked.at, asked),
+    ]
+    then = at(entries, "dev", datetime(2026, 5, 20, tzinfo=UTC))
+    assert (then.version, then.perhaps) == ("1", "2")
+
+
+def test_of_two_equal_changes_by_hand_each_has_its_own_time() -> None:
+    records = [record_of_day(*values) for values in ((1, "1", None, 1), (2, "1", "2", 5), (3, "4", "2", 9))]
+    by_hand = Entry("dev", "moved by hand", "2", "1")
+    made = [Entry("dev", "promoted", record.version, record.before, record.at, record) for record in records]
+    entries = [made[0], by_hand, made[1], by_hand, made[2]]
+    then = at(entries, "dev", datetime(2026, 5, 7, tzinfo=UTC))
+    assert (then.version, then.perhaps) == ("1", "2")
 
 
 # --- rollback
@@ -365,6 +464,25 @@ def test_killed_at_any_step_the_next_command_goes_on(
     assert seen(shared, "staging") == [("promoted", None, "1"), ("promoted", "1", "2")]
     pushed = git(shared.project.root, "ls-remote", "--tags", "origin", "refs/tags/mlx/staging/0*")
     assert len({line.split()[1].removesuffix("^{}") for line in pushed.splitlines()}) == 2
+
+
+def test_what_is_finished_days_later_is_of_the_day_on_which_the_alias_moved(
+    versioned: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promoted(versioned, "poor")
+    versioned.run("good")
+    began = datetime(2100, 1, 1, tzinfo=UTC)
+    with monkeypatch.context() as patch:
+        patch.setattr(move, "_now", lambda: began)
+        patch.setattr(mlflow_registry, "set_alias", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        assert in_a_process(lambda: versioned.promote(reason="first")) == -signal.SIGKILL
+    monkeypatch.setattr(move, "_now", lambda: began + timedelta(days=3))
+    done = versioned.promote(reason="second")
+    assert done.record is not None
+    assert (done.record.number, done.record.reason) == (2, "second")
+    assert done.record.at == began + timedelta(days=3)
+    entries = history(versioned.project, versioned.store, "dev")
+    assert at(entries, "dev", began + timedelta(days=1)).version == "1"
 
 
 def test_one_of_two_at_once_is_told(versioned: Bench) -> None:

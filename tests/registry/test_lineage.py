@@ -195,6 +195,27 @@ def test_data_that_was_imported(bench: Bench, commit: str) -> None:
     assert origin.revision == "0123456789abcdef0123"
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://ghp_1234@github.com/ann/data", "https://***@github.com/ann/data"),
+        ("ssh://git@github.com/ann/data", "ssh://git@github.com/ann/data"),
+        ("https://box.example.org/raw.csv?sv=1&sig=5ecret", "https://box.example.org/raw.csv?***"),
+    ],
+)
+def test_what_lets_somebody_in_is_shown_to_nobody(
+    bench: Bench, commit: str, address: str, shown: str
+) -> None:
+    root = bench.project.root
+    imported = IMPORT.replace("https://ann:secret@git.example.org/data", address)
+    assert address in imported
+    (root / "data/raw.csv.dvc").write_text(imported + DVC_FILE)
+    git(root, "commit", "-qam", "Import it")
+    origin = trained(bench, git(root, "rev-parse", "HEAD")).raw[0].origin
+    assert origin is not None
+    assert origin.imported_from == f"exports/raw.csv of {shown}"
+
+
 def test_a_dvc_file_of_today_counts_if_it_is_the_same_data(bench: Bench, commit: str) -> None:
     root = bench.project.root
     git(root, "rm", "-q", "data/raw.csv.dvc")

@@ -245,6 +245,18 @@ def test_a_signature_that_breaks_callers(
     assert found.reason == f"callers of version 3 would break: {reason}"
 
 
+def test_what_breaks_callers_is_told_in_the_order_of_the_columns(
+    bench: Callable[..., Trial], saved: Callable[..., Path]
+) -> None:
+    names = ("weight", "age")
+    champion = saved(more=names)
+    for name in names:
+        champion = _with_kind(champion, name, "categorical")
+    found = verdict(SignatureGate(), bench(champion=champion, more=names))
+    told = "; ".join(f"'{name}' is numeric and not categorical" for name in names)
+    assert found.reason == f"callers of version 3 would break: {told}"
+
+
 def _with_kind(model: Path, column: str, kind: str) -> Path:
     """Copy a model as if a column had been of another kind in training."""
     import json

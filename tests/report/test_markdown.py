@@ -189,3 +189,13 @@ def test_facts_survive_the_file() -> None:
         encoding="utf-8"
     )
     assert read_fact(ChampionFacts, write_fact(CHAMPION)) == CHAMPION
+
+
+def test_a_group_of_any_name_stays_in_its_cell() -> None:
+    from mlxkit.report.blocks import Report, Section, Table
+    from mlxkit.report.html import joined, tag
+
+    name = joined(["plan = a|b & *c* <d>", tag("small", " 12 rows")])
+    table = Table(("Group", "AUC"), ((name, "0.5"),), "By group")
+    made = Report("k", "t", "s", (), (), (), (Section("groups", "Groups", "", (table,)),), "d")
+    assert r"| plan = a\|b & \*c\* \<d\> (12 rows) | 0.5 |" in render_markdown(made)

@@ -1,4 +1,7 @@
-"""Commits as they are read later on: what differs between two, and what a file held."""
+"""Commits as they are read later on: what differs between two, and what a file held.
+
+What a run calls its commit may be any text, written by whoever may write to its store: no option of git's.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_END = "--end-of-options"
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,9 @@ class FileChange:
 
 def find_commit(root: Path, commit: str) -> Commit | None:
     """Return a commit; None when this repository does not have it, or there is none."""
-    out = _git(root, "log", "-1", "--no-show-signature", "--format=%H%x00%s%x00%an%x00%cI", commit, "--")
+    out = _git(
+        root, "log", "-1", "--no-show-signature", "--format=%H%x00%s%x00%an%x00%cI", _END, commit, "--"
+    )
     if not out:
         return None
     full, subject, author, time = out.rstrip("\n").split("\0")
@@ -43,7 +51,7 @@ def find_commit(root: Path, commit: str) -> Commit | None:
 def changes_between(root: Path, one: str, other: str) -> tuple[FileChange, ...] | None:
     """Return what `git diff --stat` would tell of a project's folder; None when a commit is not here."""
     form = ("--numstat", "-z", "--no-renames", "--no-ext-diff", "--relative")
-    out = _git(root, "diff", *form, one, other, "--", ".")
+    out = _git(root, "diff", *form, _END, one, other, "--", ".")
     if out is None:
         return None
     changes = []
@@ -56,17 +64,17 @@ def changes_between(root: Path, one: str, other: str) -> tuple[FileChange, ...] 
 
 def text_at(root: Path, commit: str, path: str) -> str | None:
     """Return what a file of the project held in a commit; None when it was not there."""
-    return _git(root, "show", f"{commit}:./{path}")
+    return _git(root, "show", _END, f"{commit}:./{path}")
 
 
 def has_file(root: Path, commit: str, path: str) -> bool:
     """Whether a commit holds a file of the project."""
-    return _git(root, "cat-file", "-e", f"{commit}:./{path}") is not None
+    return _git(root, "cat-file", "-e", _END, f"{commit}:./{path}") is not None
 
 
 def files_at(root: Path, commit: str, ending: str) -> tuple[str, ...]:
     """Return the files of the project whose names end so, as they were in a commit."""
-    out = _git(root, "ls-tree", "-r", "-z", "--name-only", commit, "--", ".")
+    out = _git(root, "ls-tree", "-r", "-z", "--name-only", _END, commit, "--", ".")
     return tuple(path for path in (out or "").split("\0") if path.endswith(ending))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SECONDS = 60.0
-_TAKEN = ("already exists", "[rejected]", "cannot lock ref", "fetch first")
+_TAKEN = re.compile(r"already exists|\[rejected\]|fetch first|cannot lock ref .*\.lock': File exists")
+"""The last is somebody who takes the name at this moment. Other locks fail for good, as by a tag `mlx`."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,6 @@ def _explained(done: subprocess.CompletedProcess[bytes] | None) -> Done:
     if done.returncode == 0:
         return Done("ok")
     said = [line.strip() for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-    taken = any(mark in line for line in said for mark in _TAKEN)
+    taken = any(_TAKEN.search(line) for line in said)
     reason = next((line for line in said if line.startswith(("fatal:", "error:", "!"))), " ".join(said[-1:]))
     return Done("taken" if taken else "failed", reason)

@@ -159,7 +159,7 @@ def _carried_before(theirs: MlflowClient, run: Any, experiment_id: str) -> str |
 
 def _twins(theirs: MlflowClient, run: Any, experiment_id: str) -> list[Any]:
     """Find the copies of a run, half or whole; a model restored from it elsewhere began at another time."""
-    found = theirs.search_runs([experiment_id], f"tags.`{RESTORED_FROM}` = '{run.info.run_id}'")
+    found = theirs.search_runs([experiment_id], f"tags.`{RESTORED_FROM}` = '{_origin(run)}'")
     return [one for one in found if one.info.start_time == run.info.start_time]
 
 
@@ -173,10 +173,15 @@ def _begin(theirs: MlflowClient, run: Any, target: Store, experiment_id: str) ->
     made = theirs.create_run(
         experiment_id,
         start_time=run.info.start_time,
-        tags={RESTORED_FROM: run.info.run_id},
+        tags={RESTORED_FROM: _origin(run)},
         run_name=run.info.run_name,
     )
     return str(made.info.run_id)
+
+
+def _origin(run: Any) -> str:
+    """Return the id of the run that trained: a run that was carried here may go on to a third store."""
+    return str(run.data.tags.get(RESTORED_FROM) or run.info.run_id)
 
 
 def _own_tags(run: Any) -> dict[str, str]:

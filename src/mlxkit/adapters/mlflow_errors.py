@@ -127,4 +127,4 @@ def _without_query(text: str) -> str:
 
 def without_password(text: str) -> str:
     """Return the text with the passwords of all URLs in it hidden."""
-    return re.sub(r"(://[^/@:\s]*:)[^/@\s]+@", r"\1***@", text)
+    return re.sub(r"(://[^/@:\s]*:)[^/\s]+@", r"\1***@", text)

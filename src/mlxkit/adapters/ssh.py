@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from mlxkit.errors import ToolError
 
@@ -81,11 +81,20 @@ class Ssh:
         return Done(done.returncode, done.stdout, errors)
 
     def feed(self, script: str, content: Iterable[bytes]) -> Done:
-        """Run a script there that reads `content` as that is made, and says little; raises as `run` does."""
+        """Run a script there that reads `content` as that is made; raises as `run` does."""
+        # Files and not pipes: nobody reads, while the content is written, what comes back.
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as said:
+            status = self._fed(script, content, output, said)
+            output.seek(0)
+            said.seek(0)
+            errors = said.read().decode("utf-8", "replace")
+            if status == FAILED:
+                raise self.explained(errors)
+            return Done(status, output.read(), errors)
+
+    def _fed(self, script: str, content: Iterable[bytes], output: IO[bytes], said: IO[bytes]) -> int:
         try:
-            process = subprocess.Popen(
-                self.words(script), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-            )
+            process = subprocess.Popen(self.words(script), stdin=subprocess.PIPE, stdout=output, stderr=said)
         except FileNotFoundError as error:
             raise _no_ssh() from error
         assert process.stdin is not None
@@ -99,12 +108,8 @@ class Ssh:
         finally:
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()
-            process.stdin = None
-            output, said = process.communicate()
-        errors = said.decode("utf-8", "replace")
-        if process.returncode == FAILED:
-            raise self.explained(errors)
-        return Done(process.returncode, output, errors)
+            process.wait()
+        return process.returncode
 
     def open(self, script: str, *, data: bytes) -> subprocess.Popen[bytes]:
         """Start a script there, with `data` on its standard input; what it prints is read as it comes.

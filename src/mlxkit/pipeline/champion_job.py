@@ -34,7 +34,7 @@ def compare_with_champion(request: Mapping[str, Any]) -> dict[str, Any]:
     assert stage.evaluation_path is not None
     facts = project.root / stage.evaluation_path
     content = facts.read_bytes()
-    digest = hashlib.md5(content).hexdigest()
+    digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
     champion = _champion(project, request, digest)
     with suppress(OSError):
         write_atomically(project.state_dir / CHAMPION_FILE, write_fact(champion).encode())

@@ -44,7 +44,7 @@ def write_evaluation(found: Evaluation, path: Path, *, name: str) -> None:
     path.write_bytes(content)
     # A page that cannot be written, or an old one that cannot be replaced, does not make the stage fail.
     with suppress(OSError):
-        draw(found, path, name=name, digest=hashlib.md5(content).hexdigest())
+        draw(found, path, name=name, digest=hashlib.md5(content, usedforsecurity=False).hexdigest())
 
 
 def draw(
@@ -96,7 +96,7 @@ def show(project: Project) -> Shown:
             "there is no evaluation yet", context=[stage.evaluation_path], hint=f"run `mlx run {stage.name}`"
         )
     content = facts.read_bytes()
-    digest = hashlib.md5(content).hexdigest()
+    digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if digest_of(page) == digest and text.is_file():
         return Shown(page, text, facts, drawn=False)
     champion = _known_champion(project, digest)

@@ -54,7 +54,7 @@ def report_of(card: ModelCard) -> Report:
         verdicts=tuple(_first(card)),
         cautions=tuple(_cautions(card)),
         sections=tuple(sections),
-        digest=hashlib.md5(document.encode()).hexdigest(),
+        digest=hashlib.md5(document.encode(), usedforsecurity=False).hexdigest(),
     )
 
 

@@ -52,6 +52,7 @@ def write_page(found: ModelComparison, file: Path, *, name: str) -> None:
 def page_of(found: ModelComparison, *, name: str) -> Report:
     """Return the comparison as a report."""
     paired = found.paired
+    document = json.dumps(found.to_json(), default=str)
     sections = [
         *([metrics_section(found, paired)] if paired is not None else [recorded_section(found)]),
         *([groups_section(paired)] if paired is not None and paired.groups else []),
@@ -70,7 +71,7 @@ def page_of(found: ModelComparison, *, name: str) -> Report:
         verdicts=tuple(_verdicts(found)),
         cautions=found.notes,
         sections=tuple(sections),
-        digest=hashlib.md5(json.dumps(found.to_json(), default=str).encode()).hexdigest(),
+        digest=hashlib.md5(document.encode(), usedforsecurity=False).hexdigest(),
     )
 
 

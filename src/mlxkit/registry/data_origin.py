@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -104,10 +105,16 @@ def _source(data: Mapping[str, Any]) -> tuple[str | None, str | None]:
     for dep in data.get("deps") or []:
         repo = dep.get("repo") or {}
         if repo:
-            source = f"{dep.get('path')} of {without_password(str(repo.get('url')))}"
+            source = f"{dep.get('path')} of {_public(str(repo.get('url')))}"
             return source, repo.get("rev_lock") or repo.get("rev")
-        return without_password(str(dep.get("path"))), None
+        return _public(str(dep.get("path"))), None
     return None, None
+
+
+def _public(address: str) -> str:
+    """Return an address without what lets somebody in: a password, a token in its place, a signature."""
+    without_token = re.sub(r"(https?://)[^/:@\s]+@", r"\1***@", without_password(address))
+    return re.sub(r"(https?://[^?\s]*\?)\S+", r"\1***", without_token)
 
 
 def _remote(root: Path, commit: str | None, named: str | None) -> tuple[str | None, str | None]:
@@ -124,7 +131,7 @@ def _remote(root: Path, commit: str | None, named: str | None) -> tuple[str | No
         name = named or parser.get("core", "remote", fallback=None)
         url = parser.get(f"'remote \"{name}\"'", "url", fallback=None) if name else None
         if url is not None:
-            return name, without_password(url)
+            return name, _public(url)
     return None, None
 
 

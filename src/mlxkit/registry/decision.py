@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlxkit.adapters.mlflow_registry import Version
     from mlxkit.adapters.mlflow_store import Store
     from mlxkit.project.models import Environment, Project
+    from mlxkit.registry.move import Moved
     from mlxkit.registry.promotion import Promotion
     from mlxkit.registry.records import PromotionRecord
 
@@ -49,12 +50,25 @@ def decide(
         approval.settle(store, version, request, rejected_by=approval.approver(by), reason=reason)
         note = f"version {version.version} was rejected; '{environment.name}' stays as it is"
         return case.outcome(None, note=note)
-    return _approved(case, version, request, by=by, reason=reason)
-
-
-def _approved(case: Case, version: Version, request: PromotionRecord, *, by: str, reason: str) -> Promotion:
-    project, environment, store = case.project, case.environment, case.store
+    if before is not None and before.version == version.version:
+        # An approval that was killed once the alias had moved, or somebody gave it the version by hand.
+        approval.settle(store, version, request)
+        return case.outcome(
+            before, note=f"version {before.version} is the champion of '{environment.name}' already"
+        )
     approval.check_approver(environment, request, by)
+    moved = _moved(case, version, request, by=by, reason=reason)
+    approval.settle(store, version, request)
+    return replace(case.outcome(version), record=moved.record, hints=tuple(moved.notes))
+
+
+def _moved(case: Case, version: Version, request: PromotionRecord, *, by: str, reason: str) -> Moved:
+    """Give the environment what was asked for, now that somebody agrees.
+
+    Raises:
+        Refused: the environment, or the one before it, changed since it was asked for.
+    """
+    project, environment, store = case.project, case.environment, case.store
     check_predecessor(project, environment, store, case.run, case.model_id)
     now = case.before.version if case.before else None
     if now != request.before:
@@ -74,6 +88,4 @@ def _approved(case: Case, version: Version, request: PromotionRecord, *, by: str
         gates=request.gates,
         approved_by=(approval.approver(by),),
     )
-    moved = move(project, store, wanted)
-    approval.settle(store, version, request)
-    return replace(case.outcome(version), record=moved.record, hints=tuple(moved.notes))
+    return move(project, store, wanted)

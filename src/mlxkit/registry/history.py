@@ -92,12 +92,11 @@ def history(project: Project, store: Store, environment: str) -> tuple[Entry, ..
 def at(entries: Sequence[Entry], environment: str, moment: datetime) -> Then:
     """Return what an environment had at a moment, of its changes, the oldest first."""
     known: Entry | None = None
-    for entry in entries:
-        if not entry.is_change:
-            continue
+    changes = [entry for entry in entries if entry.is_change]
+    for place, entry in enumerate(changes):
         if entry.since is None:
             # It happened at some time between the records around it.
-            following = _next_time(entries, entry)
+            following = next((other.since for other in changes[place:] if other.since is not None), None)
             if following is None or following > moment:
                 before = known.version if known is not None else None
                 return Then(environment, before, known, perhaps=entry.version)
@@ -107,11 +106,6 @@ def at(entries: Sequence[Entry], environment: str, moment: datetime) -> Then:
         else:
             break
     return Then(environment, None if known is None else known.version, known)
-
-
-def _next_time(entries: Sequence[Entry], entry: Entry) -> datetime | None:
-    later = entries[list(entries).index(entry) + 1 :]
-    return next((other.since for other in later if other.since is not None), None)
 
 
 def _with_git(recorded: list[PromotionRecord], tagged: list[PromotionRecord]) -> list[PromotionRecord]:

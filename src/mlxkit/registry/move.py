@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from mlxkit.registry.records import Action
 
 _PATIENCE_SECONDS, _POLL_SECONDS = 60.0, 0.1
+_TRIES = 20
+"""Numbers that are tried; one step leads past all that git knows, so that more than two are hardly needed."""
 _AT_ONCE = timedelta(minutes=2)
 """What was begun so short a time ago may still be going on."""
 
@@ -148,7 +150,14 @@ def _record(
     left = ours[-1] if ours and not ours[-1].done else None
     same = (wanted.version.version, before, wanted.action)
     if left is not None and (left.version, left.before, left.action) == same:
-        return replace(left, by=wanted.by, gates=wanted.gates, reason=wanted.reason)
+        return replace(
+            left,
+            by=wanted.by,
+            at=_now(),
+            gates=wanted.gates,
+            reason=wanted.reason,
+            approved_by=wanted.approved_by,
+        )
     # One that is not finished may be somebody's who is at it right now: that is found out at the git remote.
     open_ones = {record.id for record in ours if not record.done}
     tagged = [record for record in git_records(project, name) if record.id not in open_ones]
@@ -184,16 +193,21 @@ def _written(
 ) -> Moved:
     """Write a record to the registry and to git; where git knows its number already, under another one."""
     root = project.root
-    while True:
+    for left in reversed(range(_TRIES)):
         mlflow_registry.set_version_tags(store, wanted.version, {record.key: tag_text(record)})
         outcome, remote = _tag(project, wanted, record)
-        if outcome.state != "taken":
+        if outcome.state != "taken" or not left:
             break
         mlflow_registry.delete_version_tag(store, wanted.version, record.key)
         if remote is not None:
             git_tags.delete_tag(root, _tag_name(project, record))
             git_tags.fetch_tags(root, remote, tag_prefix(project, record.environment))
-        record = _renumbered(project, record, known)
+        try:
+            record = _renumbered(project, record, known)
+        except Refused:  # whose record stood there is at it now
+            begun = {one.key: tag_text(one) for one in known if one.id == record.id}
+            mlflow_registry.set_version_tags(store, wanted.version, begun)
+            raise
     if outcome.state == "ok":
         return Moved(record)
     name = _tag_name(project, record)

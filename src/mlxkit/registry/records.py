@@ -27,6 +27,10 @@ PROMOTION_TAG = "mlx.promotion."
 _DONE = ".done"
 _MOST = 5000
 """Characters that a tag of MLflow holds."""
+_LONG_REASON = 500
+
+_TEXTS = ("id", "environment", "action", "model", "version", "by")
+_TEXTS_OR_NONE = ("before", "run_id", "commit", "reason", "registry")
 
 
 @dataclass(frozen=True)
@@ -94,20 +98,38 @@ def record_of(text: str, *, done: bool | None = None) -> PromotionRecord | None:
         known = {name.name: values[name.name] for name in fields(PromotionRecord) if name.name in values}
         known["at"] = datetime.fromisoformat(known["at"]).astimezone(UTC)
         known["gates"], known["approved_by"] = tuple(known["gates"]), tuple(known["approved_by"])
+        if not _is_sound(known):
+            return None
         return PromotionRecord(**{**known, "done": done})
     except (ValueError, TypeError, KeyError):
         return None
 
 
+def _is_sound(values: Mapping[str, Any]) -> bool:
+    """Whether values are of the kinds that all count on: anybody may push a tag, or edit one in MLflow."""
+    texts = [values[name] for name in _TEXTS] + list(values["approved_by"])
+    texts += [values[name] for name in _TEXTS_OR_NONE if values.get(name) is not None]
+    return (
+        isinstance(values["number"], int)
+        and all(isinstance(text, str) for text in texts)
+        and all(isinstance(gate, dict) for gate in values["gates"])
+        and isinstance(values.get("data", {}), dict)
+    )
+
+
 def tag_text(record: PromotionRecord) -> str:
     """Return a record as a tag of MLflow holds it; one that is too long says of its gates which passed."""
     document = record.to_json()
-    texts = (
-        json.dumps(document),
-        json.dumps({**document, "gates": _briefly(record.gates)}),
-        json.dumps({**document, "gates": [], "data": {}, "reason": record.reason[:500]}),
-    )
-    return next((text for text in texts if len(text) <= _MOST), texts[-1])
+    text = json.dumps(document)
+    if len(text) > _MOST:
+        text = json.dumps({**document, "gates": _briefly(record.gates)})
+    reason = record.reason[:_LONG_REASON]
+    while len(text) > _MOST:
+        text = json.dumps({**document, "gates": [], "data": {}, "reason": reason})
+        if not reason:
+            break
+        reason = reason[: len(reason) // 2]  # a character takes up to twelve in JSON
+    return text
 
 
 def gates_text(gates: Sequence[Mapping[str, Any]]) -> str:

@@ -92,10 +92,14 @@ def check_predecessor(
 def _is_alike(run: Run, other: Run | None) -> bool:
     if other is None:
         return False
-    carried = run.tags.get(RESTORED_FROM) == other.id
+    carried = _origin(run) == _origin(other)
     equal = MODEL_HASH in run.tags and run.tags[MODEL_HASH] == other.tags.get(MODEL_HASH)
     same_code = run.commit is not None and run.commit == other.commit and not run.dirty and not other.dirty
     return carried or equal or same_code
+
+
+def _origin(run: Run) -> str:
+    return run.tags.get(RESTORED_FROM) or run.id
 
 
 def _named(champion: Version | None) -> str:

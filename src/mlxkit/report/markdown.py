@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import TYPE_CHECKING
 
 from mlxkit.report.blocks import Code, Heading, Note, Table, Terms, Text
@@ -67,7 +68,7 @@ def _table(table: Table) -> list[str]:
 
 def _cell(cell: str | Html) -> str:
     if isinstance(cell, Html):
-        return re.sub(r"<[^>]+>", "", re.sub(r"<small> ?(.*?)</small>", r" (\1)", cell))
+        return _escaped(unescape(re.sub(r"<[^>]+>", "", re.sub(r"<small> ?(.*?)</small>", r" (\1)", cell))))
     return _escaped(cell)
 
 

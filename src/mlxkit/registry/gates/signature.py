@@ -58,7 +58,7 @@ def _inputs(ours: Path, theirs: Path) -> Iterator[str]:
     if added:
         yield f"it needs {listed(added)}, which nobody gives"
     kinds, known_kinds = _kinds(ours), _kinds(theirs)
-    for name in known.keys() & mine.keys():
+    for name in (name for name in known if name in mine):
         before, now = known[name]["type"], mine[name]["type"]
         if not _takes(now, before):
             yield f"'{name}' is of type {now} and not {before}"

@@ -99,6 +99,8 @@ def judge_slices(gate: SliceGate, trial: Trial) -> GateVerdict:
 def judge_fairness(gate: FairnessGate, trial: Trial) -> GateVerdict:
     """Judge a measure of fairness over each column; the worst column decides.
 
+    Of two rates that make up a measure both must be known of a column, or nothing passes.
+
     Raises:
         DataError: the rows lack a column, or the task has not two classes.
     """
@@ -120,6 +122,9 @@ def judge_fairness(gate: FairnessGate, trial: Trial) -> GateVerdict:
         return GateVerdict(str(gate), False, None, bound, f"{reason}{_unsaid(everything)}")
     worst = min(spreads, key=lambda s: s.value) if ratio else max(spreads, key=lambda s: s.value)
     passed = _holds(worst.value, bound, least=ratio)
+    if passed and (unknown := _half_told(spreads, _RATES[gate.measure])):
+        reason = f"{_TITLES[gate.measure]} is not known: too few rows for {unknown}"
+        return GateVerdict(str(gate), False, None, bound, f"{reason}{_unsaid(everything)}")
     limit = f"{'at least' if ratio else 'at most'} {bound:g} is required"
     reason = f"{_TITLES[gate.measure]} is {shown(worst.value)} ({worst}), and {limit}"
     return GateVerdict(str(gate), passed, worst.value, bound, f"{reason}{_unsaid(everything)}")
@@ -188,6 +193,14 @@ def _spreads(name: str, values: list[GroupValue], *, ratio: bool) -> list[_Sprea
             apart = low.value / high.value if high.value else math.nan
         found.append(_Spread(name, low, high, apart))
     return found
+
+
+def _half_told(spreads: Sequence[_Spread], rates: Sequence[str]) -> str:
+    """Name a rate that is missing of a column, of which others are known: the larger one would decide."""
+    told = {(spread.low.column, spread.name) for spread in spreads}
+    columns = dict.fromkeys(spread.low.column for spread in spreads)
+    missing = ((column, rate) for column in columns for rate in rates if (column, rate) not in told)
+    return next((f"the {_WORDS[rate]} of two groups of {column}" for column, rate in missing), "")
 
 
 def _holds(value: float | None, bound: float, *, least: bool) -> bool:

@@ -74,10 +74,11 @@ def _needs(places: Places, is_old: IsOld) -> _Needs:
         spec = job.read("job")
         if job.read("end") is not None:
             continue
-        if spec is None and is_old(folder.stat().st_mtime, _UNDER_WAY_DAYS):
+        arrives = is_held(job.receiving)  # much data over a slow line may take longer than a day
+        if spec is None and not arrives and is_old(folder.stat().st_mtime, _UNDER_WAY_DAYS):
             needs.abandoned.append(job)
             continue
-        if is_old(folder.stat().st_mtime, _UNDER_WAY_DAYS) and not job.is_supervised():
+        if spec is not None and is_old(folder.stat().st_mtime, _UNDER_WAY_DAYS) and not job.is_supervised():
             continue  # it was lost, and whoever asks is told so
         needs.objects.update((job.read("wants") or {}).get("objects", ()))
         if spec is not None:

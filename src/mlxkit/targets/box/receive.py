@@ -14,6 +14,7 @@ import signal
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mlxkit.errors import is_full_disk
@@ -22,12 +23,12 @@ from mlxkit.targets.box.places import replace
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from concurrent.futures import Future
-    from pathlib import Path
 
     from mlxkit.targets.box.places import JobPlace, Places
 
 _CHUNK, _PIECES = 1 << 20, 16
 _POLL_SECONDS = 0.02
+_NUMBER_BYTES = 20
 
 
 def receive(places: Places, request: Mapping[str, Any], stream: BinaryIO) -> dict[str, Any]:
@@ -65,22 +66,36 @@ def _instead_of_another(job: JobPlace) -> Iterator[None]:
 
     It would hold for hours what arrived by it, while a job has one sender at a time.
     """
-    with open(os.open(job.receiving, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:  # noqa: PTH123
+    descriptor = os.open(job.receiving, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
-            except BlockingIOError:  # the lock is held, so the number is that of a process that lives
-                file.seek(0)
-                if number := file.read():
+            except BlockingIOError:
+                number = os.pread(descriptor, _NUMBER_BYTES, 0)
+                if number and _receives(int(number)):
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(int(number), signal.SIGKILL)
                 time.sleep(_POLL_SECONDS)
-        file.seek(0)
-        file.truncate()
-        file.write(str(os.getpid()).encode())
-        file.flush()
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
+        os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _receives(number: int) -> bool:
+    """Whether a process takes objects: who has just got the lock has not written its own number yet.
+
+    The one of before may belong to anything by now. A system without /proc does not tell.
+    """
+    process = Path("/proc", str(number))
+    try:
+        return b"mlxkit.targets.box\0receive\0" in (process / "cmdline").read_bytes()
+    except OSError:
+        return not process.parent.is_dir()
 
 
 def _take_small(places: Places, digest: str, stream: BinaryIO, size: int, start: int) -> str | None:

@@ -128,6 +128,7 @@ class Supervisor:
 
     def end(self, outcome: dict[str, Any]) -> None:
         """Say how the job ended."""
+        self._working = True  # whoever wants to end it now must not keep that from being said
         machine = {
             "host": socket.gethostname(),
             "system": platform.platform(),
