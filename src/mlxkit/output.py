@@ -26,6 +26,11 @@ _CODES: Mapping[Style, str] = {
     "cyan": "36",
 }
 
+_LEAST_ROOM, _MOST_LINES = 20, 2
+"""A table's last column is hard to read in fewer columns, or on more lines at the edge of the terminal."""
+_BELOW = 4
+"""Then it goes below the others, indented by so much."""
+
 
 class Output:
     """Prints for one command.
@@ -110,20 +115,35 @@ class Output:
     ) -> list[str]:
         """Lay out rows in columns that fit the terminal; the last column is wrapped.
 
+        Where the others leave it too little room to be read, its cells go below them.
         `right` names the columns to align at the right. Cells may carry styles.
         """
         widths = [max(_width(row[i]) for row in [headers, *rows]) for i in range(len(headers))]
-        room = max(20, terminal_width() - sum(widths[:-1]) - 2 * (len(widths) - 1))
+        taken = sum(widths[:-1]) + 2 * (len(widths) - 1)
+        below = len(widths) > 1 and _is_cramped([row[-1] for row in [headers, *rows]], taken)
+        indent = _BELOW if below else taken
+        room = max(_LEAST_ROOM, terminal_width() - indent)
         lines = []
         for number, row in enumerate([headers, *rows]):
             cells = [_pad(cell, widths[i], right=i in right) for i, cell in enumerate(row[:-1])]
-            wrapped = _wrap(row[-1], room)
-            last = _pad(wrapped[0], widths[-1], right=True) if len(row) - 1 in right else wrapped[0]
-            line = "  ".join([*cells, last]).rstrip()
-            lines.append(self.style(line, "bold") if number == 0 else line)
-            indent = " " * (sum(widths[:-1]) + 2 * (len(widths) - 1))
-            lines += [f"{indent}{rest}" for rest in wrapped[1:]]
+            first, *others = _wrap(row[-1], room)
+            if below:
+                first, others = "", [line for line in (first, *others) if line]
+            elif len(row) - 1 in right:
+                first = _pad(first, widths[-1], right=True)
+            head = "  ".join([*cells, first]).rstrip()
+            whole = [head, *(" " * indent + rest for rest in others)]
+            lines += [self.style(line, "bold") for line in whole] if number == 0 else whole
         return lines
+
+
+def _is_cramped(texts: Sequence[str], taken: int) -> bool:
+    """Whether texts are hard to read beside columns that take so much of the terminal's width."""
+    width = terminal_width()
+    room = width - taken
+    if room < _LEAST_ROOM:
+        return any(_width(text) > room for text in texts)
+    return room < width / 2 and any(len(_wrap(text, room)) > _MOST_LINES for text in texts)
 
 
 def _tell_github_actions(
