@@ -47,6 +47,11 @@ def decide(
         approval.settle(store, version, request, rejected_by=approval.approver(by), reason=reason)
         note = f"version {version.version} was rejected; '{environment.name}' stays as it is"
         return case.outcome(None, note=note)
+    if before is not None and before.model_id == version.model_id:
+        # Whoever agreed was killed before the request was ended, or the alias was moved by hand.
+        approval.settle(store, version, request)
+        note = f"version {before.version} is the champion of '{environment.name}' already"
+        return case.outcome(before, note=note)
     approval.check_approver(environment, request, by)
     check_predecessor(project, environment, store, run, version.model_id)
     if (before and before.version) != request.before:
