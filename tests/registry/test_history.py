@@ -16,7 +16,10 @@ import pytest
 from registry_bench import CLEAN, Bench, table
 
 from mlxkit.adapters import git_tags, mlflow_registry, mlflow_store, mlflow_tracking
+from mlxkit.cli.history import _last, _row
+from mlxkit.cli.options import Session
 from mlxkit.errors import Refused, UsageError
+from mlxkit.output import Output
 from mlxkit.registry import move
 from mlxkit.registry.git_records import git_records
 from mlxkit.registry.history import Entry, at, history
@@ -229,11 +232,32 @@ def test_an_alias_that_was_moved_by_hand_is_seen(versioned: Bench) -> None:
     assert seen(versioned)[-1] == ("moved by hand", "4", None)
 
 
+def test_two_changes_with_one_by_hand_between_them_are_not_two_at_once(versioned: Bench) -> None:
+    for model in ("poor", "good"):
+        promoted(versioned, model)
+    mlflow_registry.set_alias(versioned.store, versioned.project.name, "dev", "1")
+    promoted(versioned, "poor")
+    entries = history(versioned.project, versioned.store, "dev")
+    assert [entry.doubled for entry in entries] == [False] * 4
+    assert seen(versioned)[-2:] == [("moved by hand", "2", "1"), ("promoted", "1", "3")]
+
+
 def test_a_version_that_was_deleted_is_remembered_by_git(versioned: Bench) -> None:
     for model in ("poor", "good"):
         promoted(versioned, model)
     mlflow_store.connect(versioned.store).delete_model_version(versioned.project.name, "1")
     assert seen(versioned) == [("promoted", None, "1"), ("promoted", "1", "2")]
+
+
+def test_a_registry_that_knows_nothing_of_what_git_tells_was_moved_by_nobody(versioned: Bench) -> None:
+    """As in the clone of a colleague whose own store is in the project."""
+    promoted(versioned, "poor")
+    mlflow_store.connect(versioned.store).delete_registered_model(versioned.project.name)
+    (entry,) = history(versioned.project, versioned.store, "dev")
+    assert (entry.what, entry.version) == ("promoted", "1")
+    assert _last([entry]) is None
+    row = _row(Session(Output(), versioned.project.root), entry, current=False)
+    assert row[-1] == "promoted (not in this registry: from git)"
 
 
 def test_any_day_can_be_asked_for(versioned: Bench) -> None:
@@ -261,7 +285,7 @@ def test_back_and_no_further_by_saying_it_twice(versioned: Bench) -> None:
     assert (done.rolled_back, done.version, done.before, done.tried) == (True, "2", "3", 100)
     again = back(versioned)
     assert (again.rolled_back, again.version, now(versioned)) == (False, "2", "2")
-    assert "name a version: `mlx rollback --to VERSION`" in again.note
+    assert "name a version: `mlx rollback --env dev --to VERSION`" in again.note
     assert back(versioned, to="1").version == "1"
     assert back(versioned, to="v1").note == "version 1 is the champion of 'dev' already"
 

@@ -104,7 +104,14 @@ def _lines(session: Session, found: Mapping[str, Sequence[Entry]]) -> list[str]:
 
 
 def _last(entries: Sequence[Entry]) -> Entry | None:
-    return next((entry for entry in reversed(entries) if entry.is_change), None)
+    """Return the change that brought what an environment has now; None where only git tells of that one."""
+    last = next((entry for entry in reversed(entries) if entry.is_change), None)
+    return None if last is None or _is_of_git(last) else last
+
+
+def _is_of_git(entry: Entry) -> bool:
+    """Whether this registry does not know of a change: its version is deleted, or it was in another one."""
+    return entry.record is not None and entry.record.done is None
 
 
 def _row(session: Session, entry: Entry, *, current: bool) -> list[str]:
@@ -117,11 +124,13 @@ def _row(session: Session, entry: Entry, *, current: bool) -> list[str]:
     if record is not None and record.approved_by:
         agreed = "by" if entry.what == "rejected" else "approved by"
         what += f", {agreed} {' and '.join(record.approved_by)}"
+    if _is_of_git(entry) and entry.is_change:
+        what += style(" (not in this registry: from git)", "yellow")
     if entry.doubled:
         what += style(" (two at the same time)", "yellow")
     return [
         entry.environment,
-        "" if record is None else str(record.number),
+        "" if record is None or not record.number else str(record.number),
         "" if entry.since is None else _local(entry.since),
         style(f"{version} *", "green", "bold") if current else version,
         entry.before or "",

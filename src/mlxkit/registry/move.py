@@ -71,8 +71,9 @@ def move(project: Project, store: Store, wanted: Move) -> Moved:
         LockTimeout: somebody else changes an alias of this store, and does not come to an end.
     """
     with _alone(store):
-        _check_unchanged(project, store, wanted)
         known = records_in(mlflow_registry.versions(store, project.name))
+        # After the records were read: who has counted a change has also seen where it moved the alias.
+        _check_unchanged(project, store, wanted)
         moved = _written(project, store, wanted, _record(project, store, wanted, known), known)
         record = moved.record
         if record.run_id is not None:
@@ -148,7 +149,9 @@ def _record(
     left = ours[-1] if ours and not ours[-1].done else None
     same = (wanted.version.version, before, wanted.action)
     if left is not None and (left.version, left.before, left.action) == same:
-        return replace(left, by=wanted.by, gates=wanted.gates, reason=wanted.reason)
+        return replace(
+            left, by=wanted.by, gates=wanted.gates, reason=wanted.reason, approved_by=wanted.approved_by
+        )
     # One that is not finished may be somebody's who is at it right now: that is found out at the git remote.
     open_ones = {record.id for record in ours if not record.done}
     tagged = [record for record in git_records(project, name) if record.id not in open_ones]

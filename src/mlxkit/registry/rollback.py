@@ -84,7 +84,7 @@ def roll_back(
     if isinstance(wanted, str):
         assert now is not None
         return Rollback(False, project.name, environment.name, now.version, now.version, note=wanted)
-    tried = _try(project, store, wanted, rows)
+    tried = _try(project, store, environment, wanted, rows)
     run = mlflow_runs.get_run(store, wanted.run_id) if wanted.run_id else None
     moved = move(project, store, Move(environment, "rolled back", wanted, now, run, by, reason=reason))
     return Rollback(
@@ -125,7 +125,7 @@ def _wanted(
     if last.what == "rolled back":
         return (
             f"'{name}' was rolled back already, from version {last.before} to {last.version}; "
-            f"to go further back, name a version: `mlx rollback --to VERSION`"
+            f"to go further back, name a version: `mlx rollback --env {name} --to VERSION`"
         )
     if last.before is None:
         raise Refused(
@@ -135,7 +135,13 @@ def _wanted(
     return find_version(store, project.name, last.before)
 
 
-def _try(project: Project, store: Store, version: Version, rows: Callable[[], DataFrame] | None) -> int:
+def _try(
+    project: Project,
+    store: Store,
+    environment: Environment,
+    version: Version,
+    rows: Callable[[], DataFrame] | None,
+) -> int:
     """Load the old model, and let it predict some rows; returns how many.
 
     Raises:
@@ -153,7 +159,7 @@ def _try(project: Project, store: Store, version: Version, rows: Callable[[], Da
         raise Refused(
             f"version {version.version} does not work any more, so nothing was changed",
             context=[said, *(error.context if isinstance(error, MlxError) else ())],
-            hint="run `mlx rollback --to VERSION` with another one",
+            hint=f"run `mlx rollback --env {environment.name} --to VERSION` with another one",
         ) from error
     return len(sample)
 
