@@ -91,7 +91,7 @@ def error(done: Done) -> tuple[int, str, str]:
 def test_what_is_on_no_remote_goes_nowhere(walk: dict[str, Done]) -> None:
     code, message, hint = error(walk["unpushed"])
     assert (code, message) == (3, "'staging' takes only models whose commit is pushed")
-    assert hint == "run `git push`, or set `pushed: false` for 'staging' in mlx.yaml"
+    assert hint == "run `git push -u origin main`, or set `pushed: false` for 'staging' in mlx.yaml"
     assert walk["no default remote"].json["promoted"] is True
     code, message, hint = error(walk["data is here only"])
     assert (code, message) == (3, "'production' takes only models whose data is on the DVC remote")
