@@ -43,20 +43,30 @@ def register(app: typer.Typer) -> None:
         if at is not None:
             _answer_then(session, project, env, _moment(at))
             return
-        found = histories(project, env)
-        session.output.answer(
-            {"history": {name: [entry.to_json() for entry in entries] for name, entries in found.items()}},
-            lambda: _lines(session, found),
-        )
+        found, notes = histories(project, env)
+        changes = {name: [entry.to_json() for entry in entries] for name, entries in found.items()}
+        session.output.answer({"history": changes, "notes": notes}, lambda: _lines(session, found))
+        _warn(session, notes)
 
 
 def _answer_then(session: Session, project: Project, env: str | None, moment: datetime) -> None:
     from mlxkit.registry import history
     from mlxkit.registry.workspace import histories
 
-    found = [history.at(entries, name, moment) for name, entries in histories(project, env).items()]
-    document = {"at": moment.isoformat(), "environments": {then.environment: _then(then) for then in found}}
+    entries, notes = histories(project, env)
+    found = [history.at(known, name, moment) for name, known in entries.items()]
+    document = {
+        "at": moment.isoformat(),
+        "environments": {then.environment: _then(then) for then in found},
+        "notes": notes,
+    }
     session.output.answer(document, lambda: _then_lines(session, found))
+    _warn(session, notes)
+
+
+def _warn(session: Session, notes: Sequence[str]) -> None:
+    for note in notes:
+        session.output.warn(note)
 
 
 def _moment(text: str) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlxkit.adapters import mlflow_registry
@@ -12,7 +13,6 @@ from mlxkit.registry.records import PromotionRecord, records_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
 
     from mlxkit.adapters.mlflow_store import Store
     from mlxkit.project.models import Project
@@ -68,7 +68,8 @@ class Then:
     Attributes:
         version: None where it had none.
         entry: the change that brought it; None where there was none until then.
-        perhaps: another version that it may have had already, because somebody moved the alias without mlx.
+        perhaps: another version, or `none`, that it may have had already, because somebody moved the alias
+            without mlx.
     """
 
     environment: str
@@ -91,6 +92,12 @@ def history(project: Project, store: Store, environment: str) -> tuple[Entry, ..
     return (*_with_rejected(changes, rejected_in(versions, environment)), *waiting)
 
 
+def history_in_git(project: Project, environment: str) -> tuple[Entry, ...]:
+    """Return what git alone tells of an environment, for while its store does not answer."""
+    records = git_records(project, environment)
+    return tuple(entry for entry in _entries(environment, records, None) if entry.record is not None)
+
+
 def at(entries: Sequence[Entry], environment: str, moment: datetime) -> Then:
     """Return what an environment had at a moment, of its changes, the oldest first."""
     known: Entry | None = None
@@ -99,10 +106,10 @@ def at(entries: Sequence[Entry], environment: str, moment: datetime) -> Then:
             continue
         if entry.since is None:
             # It happened at some time between the records around it.
-            following = _next_time(entries, entry)
-            if following is None or following > moment:
+            following = _next_time(entries, entry) or datetime.now(UTC)
+            if following > moment:
                 before = known.version if known is not None else None
-                return Then(environment, before, known, perhaps=entry.version)
+                return Then(environment, before, known, perhaps=entry.version or "none")
             known = entry
         elif entry.since <= moment:
             known = entry
