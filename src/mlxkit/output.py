@@ -29,6 +29,11 @@ _CODES: Mapping[Style, str] = {
 _STYLED = re.compile(r"\x1b\[[0-9;]*m")
 _CONTROL = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x1a\x1c-\x1f\x7f-\x9f]")
 
+_LEAST_ROOM, _MOST_LINES = 20, 2
+"""A table's last column is hard to read in fewer columns, or on more lines at the edge of the terminal."""
+_BELOW = 4
+"""Then it goes below the others, indented by so much."""
+
 
 class Output:
     """Prints for one command.
@@ -113,21 +118,36 @@ class Output:
     ) -> list[str]:
         """Lay out rows in columns that fit the terminal; the last column is wrapped.
 
+        Where the others leave it too little room to be read, its cells go below them.
         `right` names the columns to align at the right. Cells may carry styles.
         """
         lines_of_cells = [[_one_line(cell) for cell in row] for row in [headers, *rows]]
         widths = [max(_width(row[i]) for row in lines_of_cells) for i in range(len(headers))]
-        room = max(20, terminal_width() - sum(widths[:-1]) - 2 * (len(widths) - 1))
+        taken = sum(widths[:-1]) + 2 * (len(widths) - 1)
+        below = len(widths) > 1 and _is_cramped([row[-1] for row in lines_of_cells], taken)
+        indent = _BELOW if below else taken
+        room = max(_LEAST_ROOM, terminal_width() - indent)
         lines = []
         for number, row in enumerate(lines_of_cells):
             cells = [_pad(cell, widths[i], right=i in right) for i, cell in enumerate(row[:-1])]
-            wrapped = _wrap(row[-1], room)
-            last = _pad(wrapped[0], widths[-1], right=True) if len(row) - 1 in right else wrapped[0]
-            line = "  ".join([*cells, last]).rstrip()
-            lines.append(self.style(line, "bold") if number == 0 else line)
-            indent = " " * (sum(widths[:-1]) + 2 * (len(widths) - 1))
-            lines += [f"{indent}{rest}" for rest in wrapped[1:]]
+            first, *others = _wrap(row[-1], room)
+            if below:
+                first, others = "", [line for line in (first, *others) if line]
+            elif len(row) - 1 in right:
+                first = _pad(first, widths[-1], right=True)
+            head = "  ".join([*cells, first]).rstrip()
+            whole = [head, *(" " * indent + rest for rest in others)]
+            lines += [self.style(line, "bold") for line in whole] if number == 0 else whole
         return lines
+
+
+def _is_cramped(texts: Sequence[str], taken: int) -> bool:
+    """Whether texts are hard to read beside columns that take so much of the terminal's width."""
+    width = terminal_width()
+    room = width - taken
+    if room < _LEAST_ROOM:
+        return any(_width(text) > room for text in texts)
+    return room < width / 2 and any(len(_wrap(text, room)) > _MOST_LINES for text in texts)
 
 
 def _tell_github_actions(

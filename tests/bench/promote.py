@@ -90,7 +90,7 @@ def promotion(root: Path) -> dict[str, float]:
     started = time.perf_counter()
     judge._verdict = timed_gates(parts, judge._verdict)
     Contender.of = timed(parts, "load and score models", Contender.of)  # type: ignore[method-assign]
-    promote.find_run_to_promote = timed(parts, "find the run", promote.find_run_to_promote)
+    promote.find_candidate = timed(parts, "find the run", promote.find_candidate)
     mlflow_registry.register = timed(parts, "register", mlflow_registry.register)
     promote.move = timed(parts, "record and alias", move.move)
     done = workspace.promote_from_workspace(load(root))

@@ -235,3 +235,20 @@ def test_nothing_to_commit(repo: TmpDir) -> None:
         git.commit_all(repo, "again")
     assert caught.value.message == "git could not make the first commit"
     assert caught.value.hint == "run `git commit`"
+
+
+def test_the_command_that_pushes_is_one_that_works(
+    repo: TmpDir, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A branch that was never pushed has no upstream, so a bare `git push` fails."""
+    remote = tmp_path_factory.mktemp("remote")
+    run(remote, "init", "-q", "--bare")
+    run(repo, "switch", "-q", "-c", "new")
+    run(repo, "remote", "add", "team", str(remote))
+    assert git.push_command(repo) == "git push -u team new"
+    run(repo, *git.push_command(repo).split()[1:])
+    assert git.push_command(repo) == "git push"
+    run(repo, "checkout", "-q", "--detach")
+    command = git.push_command(repo)
+    assert command == "git push team HEAD:refs/heads/BRANCH"
+    run(repo, *command.replace("BRANCH", "other").split()[1:])

@@ -154,7 +154,22 @@ def test_table_cuts_a_word_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_table_is_never_too_narrow_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = table(10, monkeypatch, [["train", "1", "one two three four five six"]])
-    assert lines[1:] == ["train  1  one two three four", "          five six"]
+    assert lines[1:] == ["    because", "train  1", "    one two three four", "    five six"]
+
+
+def test_table_puts_long_reasons_below_long_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "equalized_odds_difference by protected <= 0.2"
+    why = "Equalized odds difference is 0.153 (0.435 for SeniorCitizen=0, 0.588 for SeniorCitizen=1)"
+    rows = [[name, "passed", f"{why}, and at most 0.2 is required"], ["short", "passed", ""]]
+    lines = table(80, monkeypatch, rows)
+    assert lines[0].split() == ["name", "n"]
+    assert lines[1:4] == ["    because", f"{name}  passed", f"    {why.removesuffix(' SeniorCitizen=1)')}"]
+    assert lines[-1].split() == ["short", "passed"]
+    assert max(map(len, lines)) <= 80
+    assert table(160, monkeypatch, rows)[1].startswith(f"{name}  passed  {why}")
+    assert table(80, monkeypatch, [[name, "passed", "fits in two lines here, at the edge"]])[0].endswith(
+        "because"
+    )
 
 
 def test_table_of_wide_characters(monkeypatch: pytest.MonkeyPatch) -> None:

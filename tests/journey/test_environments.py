@@ -69,6 +69,8 @@ def walk(team: Path) -> dict[str, Done]:
     steps["no default remote"] = call(team, *to_staging, **as_user("ann"))
     steps["data is here only"] = call(team, *to_production, **as_user("ann"))
     good(team, "dvc", "push", "-q", "--remote", "team")
+    steps["judged"] = call(team, *to_production, "--dry-run", **as_user("ann"))
+    steps["runs of a dry run"] = good(team, "mlx", "runs", "--env", "production", "--json")
     steps["asked"] = call(team, *to_production, "--reason", "first", **as_user("ann"))
     steps["own consent"] = call(team, *to_production, "--approve", **as_user("ann"))
     steps["approved"] = call(team, *to_production, "--approve", **as_user("bob"))
@@ -91,7 +93,7 @@ def error(done: Done) -> tuple[int, str, str]:
 def test_what_is_on_no_remote_goes_nowhere(walk: dict[str, Done]) -> None:
     code, message, hint = error(walk["unpushed"])
     assert (code, message) == (3, "'staging' takes only models whose commit is pushed")
-    assert hint == "run `git push`, or set `pushed: false` for 'staging' in mlx.yaml"
+    assert hint == "run `git push -u origin main`, or set `pushed: false` for 'staging' in mlx.yaml"
     assert walk["no default remote"].json["promoted"] is True
     code, message, hint = error(walk["data is here only"])
     assert (code, message) == (3, "'production' takes only models whose data is on the DVC remote")
@@ -114,6 +116,12 @@ def test_the_model_is_carried_with_its_run_and_waits(walk: dict[str, Done], team
     ]
     for key in ("metrics", "params", "commit"):
         assert carried[key] == original[key]
+
+
+def test_a_dry_run_carries_nothing(walk: dict[str, Done]) -> None:
+    assert (walk["judged"].code, walk["judged"].json["dry_run"]) == (0, True)
+    assert all(gate["passed"] for gate in walk["judged"].json["gates"])
+    assert walk["runs of a dry run"].json["runs"] == []
 
 
 def test_tags_are_at_the_remote(walk: dict[str, Done]) -> None:

@@ -85,6 +85,35 @@ def test_anyone_is_everybody_else(asked: Bench) -> None:
     assert staging(bench) == "1"
 
 
+def test_an_approval_that_was_killed_before_the_request_ended_is_ended(
+    asked: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked.run("good")
+    asked.promote("staging")
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("mlxkit.registry.approval.settle", killed)
+        with pytest.raises(KeyboardInterrupt):
+            say(asked, "bob")
+    assert (staging(asked), whats(asked)) == ("1", ["promoted", "waits for approval"])
+    again = say(asked, "bob")
+    assert again is not None
+    assert (again.promoted, again.note) == (True, "version 1 is the champion of 'staging' already")
+    assert whats(asked) == ["promoted"]
+
+
+def test_what_was_rejected_stands_at_its_time(asked: Bench) -> None:
+    asked.run("good")
+    asked.promote("staging")
+    say(asked, "bob", approve=False)
+    asked.promote("staging")
+    say(asked, "carol")
+    assert whats(asked) == ["rejected", "promoted"]
+
+
 def test_who_says_no_is_remembered_with_the_reason(asked: Bench) -> None:
     asked.run("good")
     asked.promote("staging")

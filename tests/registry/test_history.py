@@ -16,13 +16,17 @@ import pytest
 from registry_bench import CLEAN, Bench, table
 
 from mlxkit.adapters import git_tags, mlflow_registry, mlflow_store, mlflow_tracking
-from mlxkit.errors import Refused, UsageError
+from mlxkit.cli.history import _last, _row
+from mlxkit.cli.options import Session
+from mlxkit.errors import Refused, ToolError, UsageError
+from mlxkit.output import Output
 from mlxkit.project.gates import MetricGate
 from mlxkit.registry import move
 from mlxkit.registry.git_records import git_records
 from mlxkit.registry.history import Entry, at, history
 from mlxkit.registry.records import PromotionRecord, record_of, records_of, tag_text
 from mlxkit.registry.rollback import Rollback, roll_back
+from mlxkit.registry.workspace import histories
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -313,11 +317,32 @@ def test_an_alias_that_was_moved_by_hand_is_seen(versioned: Bench) -> None:
     assert seen(versioned)[-1] == ("moved by hand", "4", None)
 
 
+def test_two_changes_with_one_by_hand_between_them_are_not_two_at_once(versioned: Bench) -> None:
+    for model in ("poor", "good"):
+        promoted(versioned, model)
+    mlflow_registry.set_alias(versioned.store, versioned.project.name, "dev", "1")
+    promoted(versioned, "poor")
+    entries = history(versioned.project, versioned.store, "dev")
+    assert [entry.doubled for entry in entries] == [False] * 4
+    assert seen(versioned)[-2:] == [("moved by hand", "2", "1"), ("promoted", "1", "3")]
+
+
 def test_a_version_that_was_deleted_is_remembered_by_git(versioned: Bench) -> None:
     for model in ("poor", "good"):
         promoted(versioned, model)
     mlflow_store.connect(versioned.store).delete_model_version(versioned.project.name, "1")
     assert seen(versioned) == [("promoted", None, "1"), ("promoted", "1", "2")]
+
+
+def test_a_registry_that_knows_nothing_of_what_git_tells_was_moved_by_nobody(versioned: Bench) -> None:
+    """As in the clone of a colleague whose own store is in the project."""
+    promoted(versioned, "poor")
+    mlflow_store.connect(versioned.store).delete_registered_model(versioned.project.name)
+    (entry,) = history(versioned.project, versioned.store, "dev")
+    assert (entry.what, entry.version) == ("promoted", "1")
+    assert _last([entry]) is None
+    row = _row(Session(Output(), versioned.project.root), entry, current=False)
+    assert row[-1] == "promoted (not in this registry: from git)"
 
 
 def test_any_day_can_be_asked_for(versioned: Bench) -> None:
@@ -333,6 +358,26 @@ def test_any_day_can_be_asked_for(versioned: Bench) -> None:
     assert at(entries, "dev", second - moment).version == "1"
     then = at(entries, "dev", second + moment)
     assert (then.version, then.perhaps) == ("2", "1")
+    assert at(entries, "dev", datetime.now(UTC) + timedelta(days=1)).version == "1"
+    mlflow_store.connect(versioned.store).delete_registered_model_alias(versioned.project.name, "dev")
+    then = at(history(versioned.project, versioned.store, "dev"), "dev", second + moment)
+    assert (then.version, then.perhaps) == ("2", "none")
+
+
+def test_while_one_store_is_away_git_tells_of_its_environment(versioned: Bench) -> None:
+    promoted(versioned, "poor", "staging")
+    promoted(versioned, "good")
+    away = replace(versioned.project.environments["staging"], tracking="http://127.0.0.1:9")
+    environments = {**versioned.project.environments, "staging": away}
+    project = replace(versioned.project, environments=environments)
+    found, notes = histories(project)
+    assert [(entry.what, entry.version) for entry in found["staging"]] == [("promoted", "1")]
+    assert [entry.version for entry in found["dev"]] == ["2"]
+    assert len(notes) == 1
+    assert notes[0].startswith("of 'staging' this is what git knows: cannot list the versions")
+    with pytest.raises(ToolError, match="does not answer") as raised:
+        histories(project, "staging")
+    assert raised.value.context[1:] == ("[Errno 111] Connection refused",)
 
 
 def record_of_day(number: int, version: str, before: str | None, day: int) -> PromotionRecord:
@@ -370,7 +415,7 @@ def test_back_and_no_further_by_saying_it_twice(versioned: Bench) -> None:
     assert (done.rolled_back, done.version, done.before, done.tried) == (True, "2", "3", 100)
     again = back(versioned)
     assert (again.rolled_back, again.version, now(versioned)) == (False, "2", "2")
-    assert "name a version: `mlx rollback --to VERSION`" in again.note
+    assert "name a version: `mlx rollback --env dev --to VERSION`" in again.note
     assert back(versioned, to="1").version == "1"
     assert back(versioned, to="v1").note == "version 1 is the champion of 'dev' already"
 
@@ -407,6 +452,22 @@ def test_an_old_model_that_does_not_work_any_more_stays_away(versioned: Bench) -
     finally:
         kept.rename(folder)
     assert back(versioned, rows=None).tried == 0
+
+
+def test_the_one_before_is_deleted_and_an_older_one_is_named(versioned: Bench) -> None:
+    for model in ("poor", "good", "poor"):
+        promoted(versioned, model)
+    client = mlflow_store.connect(versioned.store)
+    client.delete_model_version(versioned.project.name, "2")
+    with pytest.raises(Refused, match="version 2, which 'dev' had before, is not in the registry") as raised:
+        back(versioned)
+    assert raised.value.hint == "run `mlx rollback --env dev --to 1`"
+    assert back(versioned, to="1").version == "1"
+    client.delete_model_version(versioned.project.name, "3")
+    client.delete_model_version(versioned.project.name, "1")
+    with pytest.raises(Refused, match="version 3, which 'dev' had before") as raised:
+        back(versioned)
+    assert raised.value.hint == "run `mlx models --env dev`, then `mlx promote --to dev --run ID`"
 
 
 def test_a_champion_that_was_removed_by_hand_comes_back(versioned: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from mlxkit.cli.tree import Node, tree_lines
 from mlxkit.output import Output
 from mlxkit.pipeline.record_job import MODEL_HASH
 from mlxkit.project.models import Environment
+from mlxkit.registry.decision import decide
 from mlxkit.registry.lineage import lineage
 from mlxkit.registry.references import find_model
 from mlxkit.registry.stores import store_of
@@ -296,6 +298,22 @@ def test_on_to_its_promotions(bench: Bench, commit: str) -> None:
     assert document["aliases"] == ["dev", "staging"]
     assert document["promotions"][1]["record"]["reason"] == "asked for"
     assert document["raw_data"][0]["origin"]["dvc_file"] == "data/raw.csv.dvc"
+
+
+def test_who_agreed_and_who_said_no_are_named(
+    bench: Bench, commit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    run_id = trained(bench, commit).named.run_id
+    staging = replace(bench.project.environments["staging"], approvers=("bob",))
+    environments = {**bench.project.environments, "staging": staging}
+    asking = replace(bench, project=replace(bench.project, gates=(), environments=environments))
+    for approve in (False, True):
+        asking.promote("staging", run_id=run_id)
+        decide(asking.project, staging, bench.store, by="bob", approve=approve)
+    text = "\n".join(tree_lines(Output(), _tree(traced(asking, "@staging"), "churn")))
+    assert re.search(r"@staging rejected \S+ \S+ by bob, asked for by ann\n", text)
+    assert re.search(r"@staging promoted \S+ \S+ by ann, approved by bob; it has it now", text)
 
 
 def test_a_model_that_was_carried_to_the_store_of_another_environment(bench: Bench, commit: str) -> None:

@@ -173,6 +173,16 @@ def is_pushed(root: Path, commit: str) -> bool:
     return bool((_git(root, "branch", "--remotes", "--contains", commit) or "").strip())
 
 
+def push_command(root: Path) -> str:
+    """Return the command that pushes HEAD, as it has to be typed: a new branch has no upstream yet."""
+    if _git(root, "rev-parse", "--symbolic-full-name", "@{upstream}"):
+        return "git push"
+    names = (_git(root, "remote") or "").split()
+    remote = "origin" if "origin" in names or not names else names[0]
+    out = _git(root, "symbolic-ref", "--short", "-q", "HEAD")
+    return f"git push -u {remote} {out.strip()}" if out else f"git push {remote} HEAD:refs/heads/BRANCH"
+
+
 def committed_text(root: Path, path: str) -> str | None:
     """Return a file's content in HEAD, or None when HEAD does not have it."""
     return _git(root, "show", f"HEAD:./{path}")

@@ -47,7 +47,7 @@ def explained(error: Exception, doing: str, store: str, where: str) -> ToolError
         )
     text = without_password(_without_query(" ".join(str(error).split())))
     known = _REASONS.get(_symptom(text))
-    context = [f"store: {store}", text[:500]]
+    context = [f"store: {store}", _cause(text)[:500]]
     if known is None:
         return ToolError(f"cannot {doing}", context=context, hint="run `mlx doctor`")
     reason, hint = known
@@ -123,6 +123,15 @@ def _without_query(text: str) -> str:
     """Leave out the SQL and its values, which SQLAlchemy appends to what the database said."""
     text = text.partition(" [SQL: ")[0]
     return re.sub(r"^\(raised as a result of Query-invoked autoflush;[^)]*\) ", "", text)
+
+
+def _cause(text: str) -> str:
+    """Return the last of the causes that urllib3 nests in each other: `[Errno 111] Connection refused`."""
+    _, nested, rest = text.partition("(Caused by ")
+    if not nested:
+        return text
+    cause = rest.rstrip("'\")").rpartition(": ")[2]
+    return cause + ")" * (cause.count("(") - cause.count(")"))
 
 
 def without_password(text: str) -> str:

@@ -43,20 +43,30 @@ def register(app: typer.Typer) -> None:
         if at is not None:
             _answer_then(session, project, env, _moment(at))
             return
-        found = histories(project, env)
-        session.output.answer(
-            {"history": {name: [entry.to_json() for entry in entries] for name, entries in found.items()}},
-            lambda: _lines(session, found),
-        )
+        found, notes = histories(project, env)
+        changes = {name: [entry.to_json() for entry in entries] for name, entries in found.items()}
+        session.output.answer({"history": changes, "notes": notes}, lambda: _lines(session, found))
+        _warn(session, notes)
 
 
 def _answer_then(session: Session, project: Project, env: str | None, moment: datetime) -> None:
     from mlxkit.registry import history
     from mlxkit.registry.workspace import histories
 
-    found = [history.at(entries, name, moment) for name, entries in histories(project, env).items()]
-    document = {"at": moment.isoformat(), "environments": {then.environment: _then(then) for then in found}}
+    entries, notes = histories(project, env)
+    found = [history.at(known, name, moment) for name, known in entries.items()]
+    document = {
+        "at": moment.isoformat(),
+        "environments": {then.environment: _then(then) for then in found},
+        "notes": notes,
+    }
     session.output.answer(document, lambda: _then_lines(session, found))
+    _warn(session, notes)
+
+
+def _warn(session: Session, notes: Sequence[str]) -> None:
+    for note in notes:
+        session.output.warn(note)
 
 
 def _moment(text: str) -> datetime:
@@ -104,7 +114,14 @@ def _lines(session: Session, found: Mapping[str, Sequence[Entry]]) -> list[str]:
 
 
 def _last(entries: Sequence[Entry]) -> Entry | None:
-    return next((entry for entry in reversed(entries) if entry.is_change), None)
+    """Return the change that brought what an environment has now; None where only git tells of that one."""
+    last = next((entry for entry in reversed(entries) if entry.is_change), None)
+    return None if last is None or _is_of_git(last) else last
+
+
+def _is_of_git(entry: Entry) -> bool:
+    """Whether this registry does not know of a change: its version is deleted, or it was in another one."""
+    return entry.record is not None and entry.record.done is None
 
 
 def _row(session: Session, entry: Entry, *, current: bool) -> list[str]:
@@ -117,11 +134,13 @@ def _row(session: Session, entry: Entry, *, current: bool) -> list[str]:
     if record is not None and record.approved_by:
         agreed = "by" if entry.what == "rejected" else "approved by"
         what += f", {agreed} {' and '.join(record.approved_by)}"
+    if _is_of_git(entry) and entry.is_change:
+        what += style(" (not in this registry: from git)", "yellow")
     if entry.doubled:
         what += style(" (two at the same time)", "yellow")
     return [
         entry.environment,
-        "" if record is None else str(record.number),
+        "" if record is None or not record.number else str(record.number),
         "" if entry.since is None else _local(entry.since),
         style(f"{version} *", "green", "bold") if current else version,
         entry.before or "",

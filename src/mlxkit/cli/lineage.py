@@ -164,7 +164,18 @@ def _went(found: Lineage) -> Node:
 def _promotion(entry: Entry, *, now: bool) -> str:
     record = entry.record
     when = f" {entry.since.astimezone():%Y-%m-%d %H:%M}" if entry.since is not None else ""
-    by = f" by {record.by}" if record is not None else ""
     before = f", after version {entry.before}" if entry.before else ""
     why = f": {record.reason}" if record is not None and record.reason else ""
-    return f"@{entry.environment} {entry.what}{when}{by}{before}{why}{'; it has it now' if now else ''}"
+    return (
+        f"@{entry.environment} {entry.what}{when}{_who(entry)}{before}{why}{'; it has it now' if now else ''}"
+    )
+
+
+def _who(entry: Entry) -> str:
+    record = entry.record
+    if record is None:
+        return ""
+    others = " and ".join(record.approved_by)
+    if entry.what == "rejected":
+        return f" by {others}, asked for by {record.by}"
+    return f" by {record.by}" + (f", approved by {others}" if others else "")

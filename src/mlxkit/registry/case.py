@@ -17,11 +17,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Case:
-    """One model before one environment; `before` is the environment's champion until now."""
+    """One model before one environment.
+
+    Attributes:
+        store: of the environment.
+        source: the store in which the run and its model lie.
+        before: the environment's champion until now.
+    """
 
     project: Project
     environment: Environment
     store: Store
+    source: Store
     run: Run
     model_id: str
     before: Version | None

@@ -45,7 +45,7 @@ def decide(
     if run is None or version.model_id is None:
         raise UsageError(f"the store does not know the run of version {version.version} any more")
     before = mlflow_registry.champion(store, project.name, environment.name)
-    case = Case(project, environment, store, run, version.model_id, before)
+    case = Case(project, environment, store, store, run, version.model_id, before)
     if not approve:
         approval.settle(store, version, request, rejected_by=approval.approver(by), reason=reason)
         note = f"version {version.version} was rejected; '{environment.name}' stays as it is"

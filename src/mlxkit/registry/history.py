@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlxkit.adapters import mlflow_registry
@@ -13,14 +13,11 @@ from mlxkit.registry.records import PromotionRecord, records_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
 
-    from mlxkit.adapters.mlflow_registry import Version
     from mlxkit.adapters.mlflow_store import Store
     from mlxkit.project.models import Project
 
 What = Literal["promoted", "rolled back", "moved by hand", "not finished", "waits for approval", "rejected"]
-_AT_ONCE = timedelta(minutes=2)
 _NO_CHANGE = ("not finished", "waits for approval", "rejected")
 
 
@@ -71,7 +68,8 @@ class Then:
     Attributes:
         version: None where it had none.
         entry: the change that brought it; None where there was none until then.
-        perhaps: another version that it may have had already, because somebody moved the alias without mlx.
+        perhaps: another version, or `none`, that it may have had already, because somebody moved the alias
+            without mlx.
     """
 
     environment: str
@@ -81,12 +79,23 @@ class Then:
 
 
 def history(project: Project, store: Store, environment: str) -> tuple[Entry, ...]:
-    """Return the changes of an environment's alias, the oldest first."""
+    """Return the changes of an environment's alias, the oldest first, and what is asked for at the end."""
     versions = mlflow_registry.versions(store, project.name)
     recorded = [record for record in records_in(versions) if record.environment == environment]
     records = _with_git(recorded, git_records(project, environment))
     now = next((version.version for version in versions if environment in version.aliases), None)
-    return (*_entries(environment, records, now), *_asked(environment, versions))
+    changes = tuple(_entries(environment, records, now))
+    if not versions and changes:
+        # A colleague's registry, or one that is lost: that this one has no alias is nobody's doing.
+        changes = tuple(entry for entry in changes if entry.record is not None)
+    waiting = (_entry("waits for approval", record) for _, record in requests_in(versions, environment))
+    return (*_with_rejected(changes, rejected_in(versions, environment)), *waiting)
+
+
+def history_in_git(project: Project, environment: str) -> tuple[Entry, ...]:
+    """Return what git alone tells of an environment, for while its store does not answer."""
+    records = git_records(project, environment)
+    return tuple(entry for entry in _entries(environment, records, None) if entry.record is not None)
 
 
 def at(entries: Sequence[Entry], environment: str, moment: datetime) -> Then:
@@ -96,10 +105,10 @@ def at(entries: Sequence[Entry], environment: str, moment: datetime) -> Then:
     for place, entry in enumerate(changes):
         if entry.since is None:
             # It happened at some time between the records around it.
-            following = next((other.since for other in changes[place:] if other.since is not None), None)
-            if following is None or following > moment:
+            later = (other.since for other in changes[place:] if other.since is not None)
+            if next(later, datetime.now(UTC)) > moment:
                 before = known.version if known is not None else None
-                return Then(environment, before, known, perhaps=entry.version)
+                return Then(environment, before, known, perhaps=entry.version or "none")
             known = entry
         elif entry.since <= moment:
             known = entry
@@ -123,22 +132,24 @@ def _with_git(recorded: list[PromotionRecord], tagged: list[PromotionRecord]) ->
     return sorted([*recorded, *lost], key=lambda record: (record.at, record.number))
 
 
-def _asked(environment: str, versions: Sequence[Version]) -> Iterator[Entry]:
-    """Tell what somebody wanted, and did not get, or not yet; the oldest first."""
-    asked: list[tuple[What, PromotionRecord]] = [
-        *(("rejected", record) for record in rejected_in(versions, environment)),
-        *(("waits for approval", record) for _, record in requests_in(versions, environment)),
-    ]
-    for what, record in sorted(asked, key=lambda pair: pair[1].at):
-        yield Entry(environment, what, record.version, record.before, record.at, record)
+def _entry(what: What, record: PromotionRecord) -> Entry:
+    return Entry(record.environment, what, record.version, record.before, record.at, record)
+
+
+def _with_rejected(changes: tuple[Entry, ...], rejected: Sequence[PromotionRecord]) -> tuple[Entry, ...]:
+    """Put what was rejected between the changes of that time."""
+    entries = list(changes)
+    for record in sorted(rejected, key=lambda record: record.at):
+        later = (i for i, entry in enumerate(entries) if entry.since is not None and entry.since > record.at)
+        entries.insert(next(later, len(entries)), _entry("rejected", record))
+    return tuple(entries)
 
 
 def _at_once(record: PromotionRecord, other: PromotionRecord) -> bool:
-    """Whether two changes knew nothing of each other."""
+    """Whether two changes knew nothing of each other: who knows of one counts on from it."""
     if record.done is False or other.done is False:
         return False
-    near = abs(record.at - other.at) < _AT_ONCE
-    return record.number == other.number or (near and record.before == other.before)
+    return record.number == other.number
 
 
 def _entries(environment: str, records: list[PromotionRecord], now: str | None) -> Iterator[Entry]:

@@ -73,8 +73,9 @@ def move(project: Project, store: Store, wanted: Move) -> Moved:
         LockTimeout: somebody else changes an alias of this store, and does not come to an end.
     """
     with _alone(store):
-        _check_unchanged(project, store, wanted)
         known = records_in(mlflow_registry.versions(store, project.name))
+        # After the records were read: who has counted a change has also seen where it moved the alias.
+        _check_unchanged(project, store, wanted)
         moved = _written(project, store, wanted, _record(project, store, wanted, known), known)
         record = moved.record
         if record.run_id is not None:

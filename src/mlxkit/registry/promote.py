@@ -9,7 +9,7 @@ from mlxkit.adapters import mlflow_registry, mlflow_runs
 from mlxkit.adapters.mlflow_tracking import EVALUATED_ON
 from mlxkit.pipeline.execute import prints_aside
 from mlxkit.registry import approval
-from mlxkit.registry.candidate import find_run_to_promote, model_of
+from mlxkit.registry.candidate import find_candidate, model_of
 from mlxkit.registry.case import Case
 from mlxkit.registry.contest import Contender, Rows
 from mlxkit.registry.gates.judge import judge
@@ -17,7 +17,7 @@ from mlxkit.registry.gates.trial import Champion, Trial
 from mlxkit.registry.move import Move, move
 from mlxkit.registry.provenance import check_provenance
 from mlxkit.registry.records import gates_text
-from mlxkit.registry.stores import check_predecessor
+from mlxkit.registry.stores import carry, check_predecessor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,18 +53,19 @@ def promote(
         Refused: there is nothing to promote, or this model may not come here, whatever its quality.
         DataError: the model does not predict the evaluation rows.
     """
-    run = find_run_to_promote(project, environment, store, run_id)
-    model_id = model_of(store, run)
+    found = find_candidate(project, environment, store, run_id)
+    model_id = model_of(found.store, found.run)
     before = mlflow_registry.champion(store, project.name, environment.name)
-    case = Case(project, environment, store, run, model_id, before)
+    case = Case(project, environment, store, found.store, found.run, model_id, before)
     check_provenance(project, environment, provenance)
     if before is not None and before.model_id == model_id:
         note = f"version {before.version} is the champion of '{environment.name}' already"
         return case.outcome(before, note=note)
-    check_predecessor(project, environment, store, run, model_id)
+    check_predecessor(project, environment, store, found.run, model_id)
     gates = _judged(case, evaluation)
     if dry_run or not all(gate.passed for gate in gates):
         return case.outcome(None, gates)
+    case = _carried(case)
     wanted = _wanted(case, gates, provenance, reason)
     if not environment.approvers:
         return _crowned(case, wanted, gates)
@@ -74,12 +75,20 @@ def promote(
     return replace(case.outcome(None, gates), version=wanted.version.version, pending=request)
 
 
+def _carried(case: Case) -> Case:
+    """Bring the model to the environment's store, if it lies in that of the environment before."""
+    if case.source.uri == case.store.uri:
+        return case
+    run = carry(case.project, case.run, case.source, case.store)
+    return replace(case, run=run, model_id=model_of(case.store, run), source=case.store)
+
+
 def _judged(case: Case, evaluation: Evaluation) -> tuple[GateVerdict, ...]:
     project, before = case.project, case.before
     rows = None
     if evaluation.rows is not None:
         rows = Rows(evaluation.rows(), evaluation.own_metrics, evaluation.data())
-    directory = mlflow_registry.download_model(case.store, case.model_id)
+    directory = mlflow_registry.download_model(case.source, case.model_id)
     evaluated_on = case.run.tags.get(EVALUATED_ON, "")
     challenger = Contender.of(project, directory, case.run.metrics, rows, evaluated_on=evaluated_on)
     champion = None if before is None else _champion(case.store, before)

@@ -30,6 +30,7 @@ class Provenance:
         commit: HEAD.
         by: who promotes.
         pushed: whether HEAD is on a branch of a git remote; True where there is no remote.
+        push: the command that pushes HEAD.
         absent: paths of data that the DVC remote lacks; none where there is no remote.
     """
 
@@ -38,6 +39,7 @@ class Provenance:
     commit: str | None
     by: str
     pushed: bool = True
+    push: str = "git push"
     absent: tuple[str, ...] = ()
 
 
@@ -55,6 +57,7 @@ def provenance_of(project: Project, environment: Environment, run: Run) -> Prove
         commit=commit,
         by=actor(),
         pushed=not asks or commit is None or git.is_pushed(root, commit),
+        push=git.push_command(root) if asks else "git push",
         absent=_absent(project, environment) if asks else (),
     )
 
@@ -106,7 +109,7 @@ def check_provenance(project: Project, environment: Environment, provenance: Pro
         raise Refused(
             f"'{name}' takes only models whose commit is pushed",
             context=[f"{provenance.commit[:12]} is on no branch of a git remote"],
-            hint=f"run `git push`, or set `pushed: false` for '{name}' in mlx.yaml",
+            hint=f"run `{provenance.push}`, or set `pushed: false` for '{name}' in mlx.yaml",
         )
     if provenance.absent:
         more = len(provenance.absent) - _SHOWN

@@ -84,7 +84,7 @@ def roll_back(
     if isinstance(wanted, str):
         assert now is not None
         return Rollback(False, project.name, environment.name, now.version, now.version, note=wanted)
-    tried = _try(project, store, wanted, rows)
+    tried = _try(project, store, environment, wanted, rows)
     run = mlflow_runs.get_run(store, wanted.run_id) if wanted.run_id else None
     moved = move(project, store, Move(environment, "rolled back", wanted, now, run, by, reason=reason))
     return Rollback(
@@ -122,20 +122,45 @@ def _wanted(
     last = next((entry for entry in reversed(entries) if entry.is_change), None)
     if last is None:
         raise Refused(f"'{name}' has had no model yet", hint=f"run `mlx promote --to {name}`")
-    if last.what == "rolled back":
+    if last.what == "rolled back" and now is not None:
         return (
             f"'{name}' was rolled back already, from version {last.before} to {last.version}; "
-            f"to go further back, name a version: `mlx rollback --to VERSION`"
+            f"to go further back, name a version: `mlx rollback --env {name} --to VERSION`"
         )
     if last.before is None:
         raise Refused(
             f"version {last.version} is the first one that '{name}' has had",
-            hint=f"run `mlx models`, then `mlx promote --to {name} --run ID`",
+            hint=f"run `mlx models --env {name}`, then `mlx promote --to {name} --run ID`",
         )
-    return find_version(store, project.name, last.before)
+    try:
+        return find_version(store, project.name, last.before)
+    except UsageError as error:
+        raise Refused(
+            f"version {last.before}, which '{name}' had before, is not in the registry any more",
+            hint=_others(project, store, entries, now, name),
+        ) from error
 
 
-def _try(project: Project, store: Store, version: Version, rows: Callable[[], DataFrame] | None) -> int:
+def _others(
+    project: Project, store: Store, entries: tuple[Entry, ...], now: Version | None, name: str
+) -> str:
+    """Return what brings back an older version that is still there."""
+    there = {version.version for version in mlflow_registry.versions(store, project.name)}
+    there -= {now.version} if now is not None else set()
+    had = (entry.version for entry in reversed(entries) if entry.is_change)
+    other = next((version for version in had if version in there), None)
+    if other is None:
+        return f"run `mlx models --env {name}`, then `mlx promote --to {name} --run ID`"
+    return f"run `mlx rollback --env {name} --to {other}`"
+
+
+def _try(
+    project: Project,
+    store: Store,
+    environment: Environment,
+    version: Version,
+    rows: Callable[[], DataFrame] | None,
+) -> int:
     """Load the old model, and let it predict some rows; returns how many.
 
     Raises:
@@ -153,7 +178,7 @@ def _try(project: Project, store: Store, version: Version, rows: Callable[[], Da
         raise Refused(
             f"version {version.version} does not work any more, so nothing was changed",
             context=[said, *(error.context if isinstance(error, MlxError) else ())],
-            hint="run `mlx rollback --to VERSION` with another one",
+            hint=f"run `mlx rollback --env {environment.name} --to VERSION` with another one",
         ) from error
     return len(sample)
 

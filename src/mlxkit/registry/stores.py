@@ -36,13 +36,15 @@ def predecessor(
     return required.name, source, mlflow_registry.champion(source, project.name, required.name)
 
 
-def bring(project: Project, environment: Environment, store: Store, run_id: str) -> Run | None:
-    """Carry a run from the store of the environment before, with its model and all that was recorded of it.
+def find_before(
+    project: Project, environment: Environment, store: Store, run_id: str
+) -> tuple[Run, Store] | None:
+    """Return a run that the environment before has in a store of its own, and that store.
 
     None where that is the same store, or does not know the run.
 
     Raises:
-        Refused: the environment before has another model, so nothing was carried.
+        Refused: the environment before has another model now.
     """
     before = predecessor(project, environment, store)
     if before is None or before[1].uri == store.uri:
@@ -57,8 +59,14 @@ def bring(project: Project, environment: Environment, store: Store, run_id: str)
             context=[f"'{name}' has {_named(champion)}"],
             hint=f"run `mlx promote --to {name} --run {run_id}`",
         )
-    carried = mlflow_copy.carry(source, store, project.name, run.id)
-    return mlflow_runs.get_run(store, carried)
+    return run, source
+
+
+def carry(project: Project, run: Run, source: Store, store: Store) -> Run:
+    """Carry a run to another store, with its model and all that was recorded; returns it as it is there."""
+    carried = mlflow_runs.get_run(store, mlflow_copy.carry(source, store, project.name, run.id))
+    assert carried is not None
+    return carried
 
 
 def check_predecessor(

@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters import git
-from mlxkit.errors import Refused
+from mlxkit.errors import Refused, ToolError
 from mlxkit.pipeline.hashing import Hasher
 from mlxkit.pipeline.lockfile import tracked_data
 from mlxkit.pipeline.own_metrics import own_metric
@@ -15,9 +15,9 @@ from mlxkit.project.flow import producers
 from mlxkit.project.gates import metrics_named
 from mlxkit.project.metrics import metric_names
 from mlxkit.registry.approval import on_github
-from mlxkit.registry.candidate import find_run_to_promote
+from mlxkit.registry.candidate import find_candidate
 from mlxkit.registry.decision import decide
-from mlxkit.registry.history import history
+from mlxkit.registry.history import history, history_in_git
 from mlxkit.registry.promote import promote
 from mlxkit.registry.promotion import Evaluation, Promotion
 from mlxkit.registry.provenance import actor, provenance_of
@@ -45,7 +45,7 @@ def promote_from_workspace(
     """
     environment = environment_of(project, to, option="--to")
     store = store_of(project, environment)
-    run = find_run_to_promote(project, environment, store, run_id)
+    run = find_candidate(project, environment, store, run_id).run
     return promote(
         project,
         environment=environment,
@@ -92,14 +92,26 @@ def roll_back_in_workspace(
     return roll_back(project, store_of(project, chosen), chosen, by=actor(), rows=rows, to=to, reason=reason)
 
 
-def histories(project: Project, environment: str | None = None) -> dict[str, tuple[Entry, ...]]:
-    """Return the history of each environment, or of one."""
-    chosen = (
-        project.environments.values()
-        if environment is None
-        else [lookup(project, environment, source="--env")]
-    )
-    return {each.name: history(project, store_of(project, each), each.name) for each in chosen}
+def histories(
+    project: Project, environment: str | None = None
+) -> tuple[dict[str, tuple[Entry, ...]], list[str]]:
+    """Return the history of each environment, or of one, and what could not be asked.
+
+    Of several environments, one whose store does not answer is told as far as git knows it.
+    """
+    if environment is not None:
+        only = lookup(project, environment, source="--env")
+        return {only.name: history(project, store_of(project, only), only.name)}, []
+    found, notes = {}, []
+    for name, each in project.environments.items():
+        try:
+            found[name] = history(project, store_of(project, each), name)
+        except ToolError as error:
+            notes.append(f"of '{name}' this is what git knows: {error.message}")
+            found[name] = history_in_git(project, name)
+            if len(notes) == len(project.environments):
+                raise
+    return found, notes
 
 
 def environment_of(project: Project, name: str | None, *, option: str = "--env") -> Environment:

@@ -6,12 +6,12 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlxkit.adapters import mlflow_registry, mlflow_runs
-from mlxkit.errors import DataError, Refused, UsageError
+from mlxkit.adapters import mlflow_registry
+from mlxkit.errors import DataError, UsageError
 from mlxkit.pipeline.execute import prints_aside
 from mlxkit.pipeline.formats import TABLE_SUFFIXES, suffix_of
 from mlxkit.pipeline.saving import save
-from mlxkit.registry.candidate import find_run_to_promote
+from mlxkit.registry.candidate import find_candidate, model_of
 from mlxkit.registry.contest import Contender, Rows
 from mlxkit.registry.gates.golden import golden_rows
 from mlxkit.registry.gates.trial import Trial
@@ -60,19 +60,17 @@ def write_golden(project: Project, file: Path, *, to: str | None = None, run_id:
         )
     environment = environment_of(project, to, option="--to")
     store = store_of(project, environment)
-    run = find_run_to_promote(project, environment, store, run_id)
-    model_id = mlflow_runs.logged_model(store, run.id)
-    if model_id is None:
-        raise Refused(f"the run '{run.name}' has no model", hint="run `mlx run --force train`")
+    found = find_candidate(project, environment, store, run_id)
+    model_id = model_of(found.store, found.run)
     evaluation = evaluation_of(project, environment)
     if evaluation.rows is None:
         raise DataError("there are no rows to ask the model about")
     frame = evaluation.rows()
     some = frame.sample(min(_ROWS, len(frame)), random_state=0).sort_index().reset_index(drop=True)
     with prints_aside():
-        model = Contender.of(project, mlflow_registry.download_model(store, model_id), {}, Rows(some))
+        model = Contender.of(project, mlflow_registry.download_model(found.store, model_id), {}, Rows(some))
         trial = Trial(project, environment, model, Rows(some))
         assert model.predictions is not None
         table = golden_rows(trial.inputs, model.predictions, project)
     save(table, path)
-    return Golden(name, len(table), run.id)
+    return Golden(name, len(table), found.run.id)
