@@ -57,6 +57,20 @@ def test_the_python_of_a_target_is_the_one_that_is_asked_for(away: SmallProject,
     assert "uv venv --no-project --quiet --python 3.98 " in away.text(".mlx/logs/clean.log")
 
 
+def test_what_env_says_reaches_the_stage_and_is_stored_nowhere_on_the_box(
+    away: SmallProject, box: Box
+) -> None:
+    """Not even where git does not ignore the file."""
+    secret = "s3cret-of-the-project"
+    steps = "import os\n" + STEPS.replace('print("cleaning")', TELL)
+    away.write({"src/demo/steps.py": steps, ".env": f"FROM_ENV={secret}\n"})
+    assert away.run("clean", on="gpu", force=True).error is None
+    assert f"cleaning None {secret}" in away.text(".mlx/logs/clean.log")
+    (job,) = box.jobs()
+    holding = [path for path in job.rglob("*") if path.is_file() and secret in path.read_text("latin-1")]
+    assert holding == [job / "log"]
+
+
 def test_a_stage_sees_what_setup_and_env_set(away: SmallProject, box: Box) -> None:
     away.write({"src/demo/steps.py": "import os\n" + STEPS.replace('print("cleaning")', TELL)})
     setup = 'FROM_SETUP="it\'s\nset"; export FROM_SETUP; cat'

@@ -192,6 +192,9 @@ def test_golden_files_that_cannot_be_used(bench: Callable[..., Trial]) -> None:
     assert missing == (
         f"cannot be judged: there is no file '{GOLDEN}'; run `mlx promote --write-golden {GOLDEN}`"
     )
+    assert verdict(GoldenGate("my golden.csv"), trial).reason == (
+        "cannot be judged: there is no file 'my golden.csv'; run `mlx promote --write-golden 'my golden.csv'`"
+    )
     rows = write(trial)
     for broken, reason in (
         (rows.drop(columns="prediction"), "'golden.csv' has no column 'prediction'"),

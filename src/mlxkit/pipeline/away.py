@@ -20,7 +20,7 @@ from mlxkit.pipeline.warm import AWAY, STAGES, linger_seconds
 from mlxkit.project.models import CONFIG_FILE, PARAMS_FILE
 from mlxkit.project.params import read_params
 from mlxkit.project.suggestions import did_you_mean
-from mlxkit.project.variables import read_dotenv
+from mlxkit.project.variables import ENV_FILE, read_dotenv
 from mlxkit.targets.base import Parcel
 from mlxkit.targets.box.places import TRACKING
 
@@ -124,7 +124,7 @@ class Away:
         files = set(_walk(root, _data_of(self._project)) if listed is None else listed)
         files |= {path for path in (*definition.code, CONFIG_FILE, PARAMS_FILE) if (root / path).is_file()}
         outputs = {*definition.outputs, *definition.metrics}
-        files -= outputs
+        files -= {*outputs, ENV_FILE}  # what that says travels as variables, and is stored nowhere there
         deps = {path: digest for path in definition.deps if (digest := begun.hashes.get(path)) is not None}
         return Parcel(
             target=target,

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _OF_STORES = ("MLFLOW_", "AWS_", "AZURE_", "GOOGLE_")
+ENV_FILE = ".env"
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def read_dotenv(root: Path) -> dict[str, str]:
     """Read `.env` in the project's root; no file means no variables."""
-    path = root / ".env"
+    path = root / ENV_FILE
     if not path.is_file():
         return {}
     from dotenv import dotenv_values

@@ -99,9 +99,9 @@ def read_golden(path: Path, like: pd.DataFrame, project: Project) -> pd.DataFram
     """
     if not path.exists():
         tracked = path.with_name(f"{path.name}.dvc").exists()
-        name = shlex.quote(path.relative_to(project.root).as_posix())
-        hint = f"dvc pull {name}" if tracked else f"mlx promote --write-golden {name}"
-        raise DataError(f"there is no file '{name}'", hint=f"run `{hint}`")
+        name = path.relative_to(project.root).as_posix()
+        command = "dvc pull" if tracked else "mlx promote --write-golden"
+        raise DataError(f"there is no file '{name}'", hint=f"run `{command} {shlex.quote(name)}`")
     table: pd.DataFrame = load_table(path, read=_reading(path, like, project))
     absent = [str(name) for name in [*like.columns, PREDICTION] if name not in table.columns]
     if absent:
