@@ -142,11 +142,14 @@ class Output:
 
 
 def _is_cramped(texts: Sequence[str], taken: int) -> bool:
-    """Whether texts are hard to read beside columns that take so much of the terminal's width."""
+    """Whether a heading and its texts are hard to read beside columns that take so much of the width.
+
+    Texts of a word or two may stand out a little.
+    """
     width = terminal_width()
     room = width - taken
     if room < _LEAST_ROOM:
-        return any(_width(text) > room for text in texts)
+        return _width(texts[0]) > room or any(_width(text) > _LEAST_ROOM for text in texts)
     return room < width / 2 and any(len(_wrap(text, room)) > _MOST_LINES for text in texts)
 
 

@@ -74,6 +74,7 @@ def test_on_a_narrow_terminal_intervals_stand_below(monkeypatch: pytest.MonkeyPa
         "on the same 399 rows of data/test.parquet",
         "they give 12 rows another label: A is right on 4 of those, B on 8",
         "too few rows",
+        "\n(",
         "2 parameters alike",
         "data inputs: the same (1)",
         "  y.png  binary",

@@ -56,8 +56,8 @@ def test_installed_command(tmp_dir: TmpDir) -> None:
 
 
 def test_output_may_be_cut_off(copies: TmpDir, shell: Shell) -> None:
-    first_line = "environment  in use  store                               requires  branch\n"
-    done = shell("mlx env | head -1")
+    first_line = "environment  in use  store                               requires  branch   takes\n"
+    done = shell("mlx env | head -1", COLUMNS="120")
     assert (done.returncode, done.stdout, done.stderr) == (0, first_line, "")
 
 

@@ -12,7 +12,10 @@ import pytest
 from registry_bench import CLEAN, Bench, table
 
 from mlxkit.adapters import mlflow_registry, mlflow_tracking
+from mlxkit.cli.options import Session
+from mlxkit.cli.promote import _lines
 from mlxkit.errors import Refused, UsageError
+from mlxkit.output import Output
 from mlxkit.project.gates import MetricGate
 from mlxkit.registry.promotion import Evaluation
 from mlxkit.registry.records import records_in
@@ -159,7 +162,7 @@ def test_production_takes_only_what_staging_has(bench: Bench) -> None:
         (
             replace(CLEAN, dirty=True),
             "'staging' takes no model from uncommitted work",
-            "run `git commit -a && mlx run --force`",
+            "run `git add src && git commit -a && mlx run --force`",
         ),
         (
             replace(CLEAN, locked=False),
@@ -333,3 +336,15 @@ def test_versions_are_found_by_any_name(bench: Bench) -> None:
         find_version(bench.store, name, "7")
     assert raised.value.message == f"'{name}' has no version '7'"
     assert (raised.value.context, raised.value.hint) == (("version 1 @dev",), "run `mlx models`")
+
+
+def test_it_says_where_the_model_can_be_loaded_from(bench: Bench) -> None:
+    bench.run("good")
+    done = bench.with_gates().promote()
+    session = Session(Output())
+    name = f"mlflow.pyfunc.load_model('models:/{bench.project.name}@dev')"
+    assert _lines(session, bench.project, done, dry_run=False)[-1] == f"load it: {name}"
+    dev = replace(bench.project.environments["dev"], tracking="${TRACKING}")
+    away = replace(bench.project, environments={**bench.project.environments, "dev": dev})
+    says = f"load it with MLFLOW_TRACKING_URI=${{TRACKING}}: {name}"
+    assert _lines(session, away, done, dry_run=False)[-1] == says

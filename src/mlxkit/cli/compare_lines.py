@@ -72,21 +72,30 @@ def _metrics(out: Output, found: ModelComparison) -> list[str]:
     lines += _pairs(out, "metric", [(pair.name, pair) for pair in found.metrics], wide=wide)
     lines += ["", *_reading(paired), "", *_summary(found), *_disagreement(paired.disagreement)]
     if paired.groups:
-        named = [
-            (f"{group.column} = {group.value} ({count(group.rows)})", group.pair) for group in paired.groups
-        ]
-        lines += ["", *_pairs(out, f"{title(paired.headline)} by group", named, wide=wide)]
+        named = [(f"{group.column} = {group.value}", group.pair) for group in paired.groups]
+        sizes = [f"({rows(group.rows)})" for group in paired.groups]
+        lines += ["", *_pairs(out, f"{title(paired.headline)} by group", named, sizes, wide=wide)]
     return lines
 
 
 def _pairs(
-    out: Output, heading: str, pairs: Sequence[tuple[str, MetricPair | None]], *, wide: bool
+    out: Output,
+    heading: str,
+    pairs: Sequence[tuple[str, MetricPair | None]],
+    sizes: Sequence[str] = (),
+    *,
+    wide: bool,
 ) -> list[str]:
-    """Lay out values of both, the difference and the verdict; on a narrow terminal intervals stand below."""
+    """Lay out values of both, the difference and the verdict.
+
+    On a narrow terminal intervals, and of how many rows each is, stand below.
+    """
     table: list[list[str]] = []
-    for name, pair in pairs:
+    for (name, pair), size in zip(pairs, sizes or [""] * len(pairs), strict=True):
+        named = f"{_cut(name)} {size}".rstrip() if wide else _cut(name)
         if pair is None:
-            table.append([_cut(name), NONE, NONE, "", "too few rows"])
+            table.append([named, NONE, NONE, "", "too few rows"])
+            table += [] if wide or not size else [[out.style(size, "dim"), "", "", "", ""]]
             continue
         gain = pair.gain
         cells = [_value(pair.first), _value(pair.second), signed(gain.value) if gain else ""]
@@ -94,9 +103,9 @@ def _pairs(
         verdict = out.style(pair.verdict or "", *([_COLOURS[v]] if (v := pair.verdict) in _COLOURS else []))
         if wide:
             cells = [f"{cell}  {bound}".rstrip() for cell, bound in zip(cells, bounds, strict=True)]
-        table.append([_cut(name), *cells, verdict])
+        table.append([named, *cells, verdict])
         if not wide:
-            table.append(["", *(out.style(bound, "dim") for bound in bounds), ""])
+            table.append([out.style(size, "dim"), *(out.style(bound, "dim") for bound in bounds), ""])
     return out.table([heading, "A", "B", "difference", "B is"], table)
 
 

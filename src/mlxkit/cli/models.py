@@ -68,7 +68,8 @@ def _prune(
             numbers = ", ".join(version.version for version in found.deleted)
             deletes = out.ask(f"delete {len(found.deleted)} of the versions, {numbers}?")
         else:
-            out.note("nothing was deleted: there is no terminal to ask on, so say `mlx models prune --yes`")
+            says = f"mlx models prune --yes --older-than {days:g}"
+            out.note(f"nothing was deleted: there is no terminal to ask on, so say `{says}`")
     if deletes and not dry_run:
         found = prune(project, store, older_than_days=days)
     document = {

@@ -85,7 +85,9 @@ def _answer(session: Session, project: Project, promotion: Promotion, *, dry_run
             f"version {promotion.version} waits until {approvers} agrees",
             hint=f"let them run `mlx promote --to {name} --approve`, or `--reject`",
         )
-    session.output.answer(document, lambda: _lines(session, promotion, dry_run), error=error, outputs=outputs)
+    session.output.answer(
+        document, lambda: _lines(session, project, promotion, dry_run), error=error, outputs=outputs
+    )
     for hint in promotion.hints:
         session.output.warn(hint)
     return Exit.OK if error is None else Exit.REFUSED
@@ -109,7 +111,7 @@ def _refusal(promotion: Promotion) -> str:
     return f"{failed} of {len(promotion.gates)} gates refused"
 
 
-def _lines(session: Session, promotion: Promotion, dry_run: bool) -> list[str]:
+def _lines(session: Session, project: Project, promotion: Promotion, dry_run: bool) -> list[str]:
     out = session.output
     rows = [
         [gate.gate, out.style("passed", "green") if gate.passed else out.style("refused", "red"), gate.reason]
@@ -129,5 +131,11 @@ def _lines(session: Session, promotion: Promotion, dry_run: bool) -> list[str]:
     return [
         *lines,
         f"{out.style(name, 'bold')} is now version {promotion.version}{before}",
-        f"load it: mlflow.pyfunc.load_model('models:/{name}')",
+        f"load it{_where(project, promotion)}: mlflow.pyfunc.load_model('models:/{name}')",
     ]
+
+
+def _where(project: Project, promotion: Promotion) -> str:
+    """Say which store has the model, where that is one of the environment's own."""
+    tracking = project.environments[promotion.environment].tracking
+    return f" with MLFLOW_TRACKING_URI={tracking}" if tracking else ""

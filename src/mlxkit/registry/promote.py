@@ -58,7 +58,7 @@ def promote(
     before = mlflow_registry.champion(store, project.name, environment.name)
     case = Case(project, environment, store, found.store, found.run, model_id, before)
     check_provenance(project, environment, provenance)
-    if before is not None and before.model_id == model_id:
+    if before is not None and before.model_id == model_id and not dry_run:
         note = f"version {before.version} is the champion of '{environment.name}' already"
         return case.outcome(before, note=note)
     check_predecessor(project, environment, store, found.run, model_id)

@@ -90,7 +90,7 @@ def check_provenance(project: Project, environment: Environment, provenance: Pro
         raise Refused(
             f"'{name}' takes no model from uncommitted work",
             context=["the model's run was made with changes that are in no commit"],
-            hint="run `git commit -a && mlx run --force`",
+            hint="run `git add src && git commit -a && mlx run --force`",
         )
     if provenance.commit is None:
         raise Refused(
