@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from mlxkit.errors import is_full_disk
 from mlxkit.targets.box import garbage, machine, objects
 from mlxkit.targets.box.cancel import cancel
 from mlxkit.targets.box.follow import Teller, lost
+from mlxkit.targets.box.pipes import widen
 from mlxkit.targets.box.places import JobPlace, Places, Refused, locked
 from mlxkit.targets.box.receive import receive
 from mlxkit.targets.box.supervise import Supervisor, start
@@ -64,13 +66,20 @@ def _answer(verb: str, places: Places, request: Mapping[str, Any]) -> None:
     verbs = {
         "probe": machine.probe,
         "prepare": objects.prepare,
-        "receive": lambda places, request: receive(places, request, sys.stdin.buffer),
+        "receive": _receive,
         "status": _status,
         "cancel": _cancel,
         "forget": _forget,
         "garbage": garbage.collect,
     }
     _emit(verbs[verb](places, request))
+
+
+def _receive(places: Places, request: Mapping[str, Any]) -> dict[str, Any]:
+    widen(sys.stdin.fileno())
+    stream = sys.stdin.buffer
+    assert isinstance(stream, io.BufferedReader)
+    return receive(places, request, stream)
 
 
 def _status(places: Places, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from mlxkit.targets.box.places import replace
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from concurrent.futures import Future
+    from io import BufferedReader, BytesIO
 
     from mlxkit.targets.box.places import JobPlace, Places
 
@@ -31,7 +32,7 @@ _POLL_SECONDS = 0.02
 _NUMBER_BYTES = 20
 
 
-def receive(places: Places, request: Mapping[str, Any], stream: BinaryIO) -> dict[str, Any]:
+def receive(places: Places, request: Mapping[str, Any], stream: BufferedReader | BytesIO) -> dict[str, Any]:
     """Take objects from a stream.
 
     Args:
@@ -98,7 +99,9 @@ def _receives(number: int) -> bool:
         return not process.parent.is_dir()
 
 
-def _take_small(places: Places, digest: str, stream: BinaryIO, size: int, start: int) -> str | None:
+def _take_small(
+    places: Places, digest: str, stream: BufferedReader | BytesIO, size: int, start: int
+) -> str | None:
     """Take an object that needs no trace of it when the line breaks; see `_take_large`."""
     del start
     content = stream.read(size)
@@ -110,7 +113,9 @@ def _take_small(places: Places, digest: str, stream: BinaryIO, size: int, start:
     return found
 
 
-def _take_large(places: Places, digest: str, stream: BinaryIO, size: int, start: int) -> str | None:
+def _take_large(
+    places: Places, digest: str, stream: BufferedReader | BytesIO, size: int, start: int
+) -> str | None:
     """Take an object into the cache if it is what it is called.
 
     Returns its md5, which is "" where what came before is gone; None if the stream ended too early.
@@ -129,7 +134,7 @@ def _take_large(places: Places, digest: str, stream: BinaryIO, size: int, start:
     return found
 
 
-def _write(file: BinaryIO, stream: BinaryIO, size: int, start: int) -> str | None:
+def _write(file: BinaryIO, stream: BufferedReader | BytesIO, size: int, start: int) -> str | None:
     """Write bytes to a file from `start` on; see `_take_large`."""
     digest = hashlib.md5(usedforsecurity=False)
     before, left = 0, size - start
@@ -139,7 +144,7 @@ def _write(file: BinaryIO, stream: BinaryIO, size: int, start: int) -> str | Non
     file.truncate(before)
     with ThreadPoolExecutor(1) as hasher:  # while the next piece comes
         hashed: deque[Future[None]] = deque()
-        while left and (chunk := stream.read(min(_CHUNK, left))):
+        while left and (chunk := stream.read1(min(_CHUNK, left))):
             hashed.append(hasher.submit(digest.update, chunk))
             file.write(chunk)
             left -= len(chunk)
