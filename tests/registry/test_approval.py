@@ -36,7 +36,7 @@ def staging(bench: Bench) -> str | None:
     return None if found is None else found.version
 
 
-def whats(bench: Bench) -> list[str]:
+def said(bench: Bench) -> list[str]:
     return [entry.what for entry in history(bench.project, bench.store, "staging")]
 
 
@@ -46,14 +46,14 @@ def test_it_waits_until_somebody_else_agrees(asked: Bench) -> None:
     assert (done.promoted, done.version, done.pending is not None) == (False, "1", True)
     assert done.to_json()["pending"] is True
     assert staging(asked) is None
-    assert whats(asked) == ["waits for approval"]
+    assert said(asked) == ["waits for approval"]
     agreed = say(asked, "bob", reason="looks right")
     assert agreed is not None
     assert (agreed.promoted, agreed.run_id, staging(asked)) == (True, run_id, "1")
     record = agreed.record
     assert record is not None
     assert (record.by, record.approved_by, record.reason) == ("ann", ("bob",), "spring; looks right")
-    assert whats(asked) == ["promoted"]
+    assert said(asked) == ["promoted"]
     assert say(asked, "bob") is None
 
 
@@ -71,7 +71,7 @@ def test_not_everybody_may_agree(asked: Bench, by: str, message: str) -> None:
         say(asked, by)
     assert (raised.value.message, raised.value.context) == (message, ("who may: bob or carol",))
     assert staging(asked) is None
-    assert whats(asked) == ["waits for approval"]
+    assert said(asked) == ["waits for approval"]
 
 
 def test_anyone_is_everybody_else(asked: Bench) -> None:
@@ -98,11 +98,11 @@ def test_an_approval_that_was_killed_before_the_request_ended_is_ended(
         patched.setattr("mlxkit.registry.approval.settle", killed)
         with pytest.raises(KeyboardInterrupt):
             say(asked, "bob")
-    assert (staging(asked), whats(asked)) == ("1", ["promoted", "waits for approval"])
+    assert (staging(asked), said(asked)) == ("1", ["promoted", "waits for approval"])
     again = say(asked, "bob")
     assert again is not None
     assert (again.promoted, again.note) == (True, "version 1 is the champion of 'staging' already")
-    assert whats(asked) == ["promoted"]
+    assert said(asked) == ["promoted"]
 
 
 def test_what_was_rejected_stands_at_its_time(asked: Bench) -> None:
@@ -111,7 +111,7 @@ def test_what_was_rejected_stands_at_its_time(asked: Bench) -> None:
     say(asked, "bob", approve=False)
     asked.promote("staging")
     say(asked, "carol")
-    assert whats(asked) == ["rejected", "promoted"]
+    assert said(asked) == ["rejected", "promoted"]
 
 
 def test_who_says_no_is_remembered_with_the_reason(asked: Bench) -> None:
@@ -156,11 +156,11 @@ def test_an_approval_that_was_killed_once_the_alias_had_moved_is_finished_by_the
         patch.setattr(approval, "settle", killed)
         with pytest.raises(KeyboardInterrupt):
             say(asked, "bob")
-    assert (staging(asked), whats(asked)) == ("1", ["promoted", "waits for approval"])
+    assert (staging(asked), said(asked)) == ("1", ["promoted", "waits for approval"])
     done = say(asked, "bob")
     assert done is not None
     assert (done.promoted, done.note) == (True, "version 1 is the champion of 'staging' already")
-    assert whats(asked) == ["promoted"]
+    assert said(asked) == ["promoted"]
     assert say(asked, "bob") is None
 
 

@@ -79,7 +79,7 @@ def _setting(value: Any, source: str) -> dict[str, Any] | None:
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "must be" if value else "need not be"
-    return ", ".join(value) if isinstance(value, list) else str(value or "-")
+    return (", ".join(value) if isinstance(value, list) else str(value or "")) or "-"
 
 
 def _document(project: Project, chosen: Chosen) -> dict[str, Any]:
