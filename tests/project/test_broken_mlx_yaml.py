@@ -95,7 +95,7 @@ SHAPE = {
         (FIRST_GATE, "- {min: 0.8}"),
         [
             "31:7 promote.gates[0]: does not say what it judges; a gate has one of 'metric', 'fairness', "
-            "'latency', 'size', 'memory', 'golden', 'loads', 'signature', 'drift', 'card', 'call'"
+            "'latency', 'size', 'memory', 'golden', 'loads', 'signature', 'drift', 'checked', 'card', 'call'"
         ],
     ),
     "required key of a target missing": (

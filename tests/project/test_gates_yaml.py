@@ -71,6 +71,7 @@ OWN = "def strict(model, champion):\n    return True\n\n\ndef odd(model, limit):
         ("{loads: clean, timeout: 5m}", kinds.LoadsGate(300.0), "loads clean"),
         ("{signature: champion}", kinds.SignatureGate(), "signature of champion"),
         ("{drift: data/new.csv}", kinds.DriftGate("data/new.csv"), "no drift in data/new.csv"),
+        ("{checked: prepare}", kinds.CheckedGate("prepare"), "checked by prepare"),
         ("{card: complete}", kinds.CardGate(), "card complete"),
         ("{call: 'churn.gates:strict'}", kinds.CallGate("churn.gates:strict"), "churn.gates:strict"),
     ],

@@ -51,10 +51,18 @@ def check_gates(project: Project, sound: Sound, problems: Problems) -> None:
                 problems.add(data["rows"], "only a batch has rows")
         elif "call" in data:
             _check_function(project, data["call"], problems)
+        elif "checked" in data and "stages" not in sound.broken:
+            _check_stage(project, data["checked"], problems)
         for key in data.keys() & {"golden", "drift"}:
             check_path(project, data[key], problems, section="inputs")
         if ("slices" in data or "fairness" in data) and "protected" not in sound.broken:
             _check_slices(project, gate, problems)
+
+
+def _check_stage(project: Project, stage: Value, problems: Problems) -> None:
+    if stage.text not in project.stages:
+        close = did_you_mean(stage.text, list(project.stages))
+        problems.add(stage, f"there is no stage '{stage.text}'{close}")
 
 
 def _gates(sound: Sound) -> Iterator[Value]:

@@ -117,6 +117,16 @@ GATE = OneOf(
             },
         ),
         Shape(
+            "checked gate",
+            {
+                "checked": Key(
+                    Text(),
+                    "Stage that checks data; it must have ended well on the data that the model is from.",
+                    required=True,
+                )
+            },
+        ),
+        Shape(
             "card gate",
             {
                 "card": Key(

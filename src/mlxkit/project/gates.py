@@ -162,6 +162,16 @@ class DriftGate:
 
 
 @dataclass(frozen=True)
+class CheckedGate:
+    """A stage that checks data ended well on the very data that the model was made from."""
+
+    stage: str
+
+    def __str__(self) -> str:
+        return f"checked by {self.stage}"
+
+
+@dataclass(frozen=True)
 class CardGate:
     """What only people know of the model is written below `card:` in mlx.yaml."""
 
@@ -190,6 +200,7 @@ Gate = (
     | LoadsGate
     | SignatureGate
     | DriftGate
+    | CheckedGate
     | CardGate
     | CallGate
 )

@@ -47,6 +47,8 @@ def _gate(data: Mapping[str, Value]) -> Gate:
             return kinds.SignatureGate()
         case "drift":
             return kinds.DriftGate(data["drift"].text)
+        case "checked":
+            return kinds.CheckedGate(data["checked"].text)
         case "card":
             return kinds.CardGate()
         case _:
@@ -63,6 +65,7 @@ _KINDS = (
     "loads",
     "signature",
     "drift",
+    "checked",
     "card",
     "call",
 )

@@ -16,6 +16,7 @@ from mlxkit.registry.gates.judge import judge
 from mlxkit.registry.gates.trial import Champion, Trial
 from mlxkit.registry.move import Move, move
 from mlxkit.registry.provenance import check_provenance
+from mlxkit.registry.recorded import lock_of
 from mlxkit.registry.records import gates_text
 from mlxkit.registry.stores import carry, check_predecessor
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from mlxkit.adapters.mlflow_registry import Version
     from mlxkit.adapters.mlflow_store import Store
+    from mlxkit.pipeline.lockfile import Locked
     from mlxkit.project.models import Environment, Project
     from mlxkit.registry.gates.verdict import GateVerdict
     from mlxkit.registry.promotion import Evaluation, Promotion
@@ -92,7 +94,11 @@ def _judged(case: Case, evaluation: Evaluation) -> tuple[GateVerdict, ...]:
     evaluated_on = case.run.tags.get(EVALUATED_ON, "")
     challenger = Contender.of(project, directory, case.run.metrics, rows, evaluated_on=evaluated_on)
     champion = None if before is None else _champion(case.store, before)
-    trial = Trial(project, case.environment, challenger, rows, champion)
+
+    def lock() -> Mapping[str, Locked] | None:
+        return lock_of(case.source, case.run.id)
+
+    trial = Trial(project, case.environment, challenger, rows, champion, lock)
     with prints_aside():
         return judge(project.gates_of(case.environment), trial)
 

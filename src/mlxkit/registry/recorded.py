@@ -15,6 +15,7 @@ from mlxkit.project.yaml12 import load
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mlxkit.adapters.mlflow_store import Store
     from mlxkit.evaluation.facts import Evaluation
     from mlxkit.pipeline.lockfile import Locked
     from mlxkit.project.models import Project
@@ -34,7 +35,15 @@ def recorded_config(named: NamedModel) -> Mapping[str, Any]:
 
 def recorded_lock(named: NamedModel) -> dict[str, Locked] | None:
     """Return the dvc.lock that a model's run ended with; None where the run has none that can be read."""
-    text = _text(named, LOCK_FILE)
+    return _locked(_text(named, LOCK_FILE))
+
+
+def lock_of(store: Store, run_id: str) -> dict[str, Locked] | None:
+    """Return the dvc.lock that a run ended with; None where it has none that can be read."""
+    return _locked(mlflow_run_files.text_of(store, run_id, LOCK_FILE))
+
+
+def _locked(text: str | None) -> dict[str, Locked] | None:
     if text is None:
         return None
     try:

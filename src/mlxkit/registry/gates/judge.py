@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlxkit.errors import Interrupted, MlxError
 from mlxkit.project import gates as kinds
+from mlxkit.registry.gates.checked import judge_checked
 from mlxkit.registry.gates.clean import judge_loads
 from mlxkit.registry.gates.documented import judge_card
 from mlxkit.registry.gates.golden import judge_golden
@@ -75,6 +76,8 @@ def _verdict(gate: Gate, trial: Trial) -> GateVerdict:
             return judge_fairness(gate, trial)
         case kinds.LatencyGate():
             return judge_latency(gate, trial)
+        case kinds.CheckedGate():
+            return judge_checked(gate, trial)
         case kinds.CardGate():
             return judge_card(gate, trial)
         case kinds.SizeGate():

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mlxkit.evaluation.score import Scorer
+    from mlxkit.pipeline.lockfile import Locked
     from mlxkit.project.models import Environment, Project
     from mlxkit.registry.contest import Rows
 
@@ -55,6 +56,7 @@ class Trial:
     """One model before the gates of one environment.
 
     Attributes:
+        lock: returns the dvc.lock that the model's run ended with; None where it keeps none.
         timed: rows of a prediction -> milliseconds of each, as far as they were measured.
     """
 
@@ -63,6 +65,7 @@ class Trial:
     challenger: Contender
     rows: Rows | None = None
     champion: Champion | None = None
+    lock: Callable[[], Mapping[str, Locked] | None] = lambda: None
     timed: dict[int, list[float]] = field(default_factory=dict)
 
     @cached_property
