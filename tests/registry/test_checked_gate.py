@@ -6,14 +6,20 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from trials import trial, verdict, words
+from trials import project, trial, verdict, words
 
 from mlxkit.pipeline.lockfile import Locked
 from mlxkit.project.gates import CheckedGate
+from mlxkit.project.models import Stage
 
 RAW, TABLE = "data/raw.csv", "data/table.parquet"
 PREPARE = Locked("prepare", deps={RAW: "aa", "src/prepare.py": "p"}, outs={TABLE: "bb"})
 TRAIN = Locked("train", deps={TABLE: "bb"}, outs={"models/churn": "mm"})
+
+
+OF = project(
+    stages={"check": Stage("check", "stage", inputs={"raw": RAW, "table": TABLE, "other": "other.csv"})}
+)
 
 
 @pytest.mark.parametrize(
@@ -27,19 +33,20 @@ TRAIN = Locked("train", deps={TABLE: "bb"}, outs={"models/churn": "mm"})
         ),
         ({RAW: "old"}, False, "'check' passed on another version of data/raw.csv: run `mlx run check`"),
         ({"other.csv": "x"}, False, "'check' looks at nothing that the model was made from"),
+        ({"src/prepare.py": "p"}, False, "'check' looks at nothing that the model was made from"),
     ],
-    ids=["raw data", "two", "older data", "something else"],
+    ids=["raw data", "two", "older data", "something else", "code alone"],
 )
 def test_what_a_check_looked_at(deps: dict[str, str], passed: bool, reason: str) -> None:
     lock = {"prepare": PREPARE, "train": TRAIN, "check": Locked("check", deps=deps)}
     rows = pd.DataFrame({"y": words("10")})
-    found = verdict(CheckedGate("check"), replace(trial(rows, words("10")), lock=lambda: lock))
+    found = verdict(CheckedGate("check"), replace(trial(rows, words("10"), of=OF), lock=lambda: lock))
     assert (found.passed, found.reason) == (passed, reason)
 
 
 def test_a_check_that_never_passed() -> None:
     rows = pd.DataFrame({"y": words("10")})
-    of = trial(rows, words("10"))
+    of = trial(rows, words("10"), of=OF)
     found = verdict(CheckedGate("check"), replace(of, lock=lambda: {"train": TRAIN}))
     assert (found.passed, found.reason) == (False, "'check' did not end well before this run")
     found = verdict(CheckedGate("check"), of)

@@ -31,7 +31,8 @@ def judge_checked(gate: CheckedGate, trial: Trial) -> GateVerdict:
     used = {
         path: digest for locked in others for path, digest in (*locked.deps.items(), *locked.outs.items())
     }
-    seen = [path for path in check.deps if path in used]
+    data = trial.project.stages[gate.stage].inputs.values()  # its code is no data
+    seen = [path for path in data if path in check.deps and path in used]
     other = [path for path in seen if check.deps[path] != used[path]]
     if not seen:
         reason = f"'{gate.stage}' looks at nothing that the model was made from"
