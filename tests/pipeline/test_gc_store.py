@@ -224,6 +224,18 @@ def test_a_store_of_others_is_left_to_its_owner(
     assert left(bare.root) == folders(bare.root) == set(ids.values())
 
 
+def test_models_that_another_registry_may_name_are_left_alone(
+    bare: SmallProject, ids: dict[str, str]
+) -> None:
+    stages = {"copy": {"cmd": "true", "outputs": ["out.txt"]}}
+    bare.configure(stages, environments={"dev": {}, "staging": {"registry": "https://models.example.org"}})
+    garbage = gc(bare.root, older_than=0, delete=True)
+    assert garbage.notes == (
+        "models of MLflow's store are registered elsewhere, so nobody here knows which are needed",
+    )
+    assert left(bare.root) == folders(bare.root) == set(ids.values())
+
+
 def test_artifacts_elsewhere_keep_their_run(bare: SmallProject, ids: dict[str, str]) -> None:
     with closing(sqlite3.connect(bare.root / "mlflow.db")) as connection, connection:
         connection.execute("UPDATE runs SET artifact_uri = 's3://bucket/' || run_uuid || '/artifacts'")

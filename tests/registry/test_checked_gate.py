@@ -17,9 +17,8 @@ PREPARE = Locked("prepare", deps={RAW: "aa", "src/prepare.py": "p"}, outs={TABLE
 TRAIN = Locked("train", deps={TABLE: "bb"}, outs={"models/churn": "mm"})
 
 
-OF = project(
-    stages={"check": Stage("check", "stage", inputs={"raw": RAW, "table": TABLE, "other": "other.csv"})}
-)
+CHECK = Stage("check", "stage", inputs={"raw": RAW, "table": TABLE, "other": "other.csv"})
+OF = project(stages={"check": CHECK})
 
 
 @pytest.mark.parametrize(

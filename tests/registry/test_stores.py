@@ -29,9 +29,12 @@ if TYPE_CHECKING:
     from mlxkit.adapters.mlflow_store import Store
 
 
-@pytest.fixture(scope="module", params=["server", "server on PostgreSQL", "PostgreSQL"])
+@pytest.fixture(scope="module", params=["server", "server on PostgreSQL", "PostgreSQL", "registry apart"])
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     folder = tmp_path_factory.mktemp("store")
+    if request.param == "registry apart":
+        yield mlflow_store.resolve(folder, None, "sqlite:///elsewhere/registry.db")
+        return
     with contextlib.ExitStack() as ends:
         database = None
         if "PostgreSQL" in request.param:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _LOGGED_MODEL = re.compile(r"models:/(m-[0-9a-f]+)")
 _MAX_TAG = 5000
 _REGISTRY = "mlx.registry"
+_MODEL_ID = "mlx.model_id"
+"""Tags: of a registered model, which registry it stands in; of a version, its model in another store."""
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
@@ -100,6 +102,9 @@ def register(
         from mlflow.exceptions import MlflowException
 
         client = connect(store)
+        if store.registry is not None:
+            # It may not know this tracking store, so it is told where the files are.
+            source = client.get_logged_model(model_id).artifact_location
         try:
             client.create_registered_model(model)
         except MlflowException as error:
@@ -109,10 +114,10 @@ def register(
             model,
             source,
             run_id=run_id,
-            tags=_cut(tags or {}),
+            tags=_cut({**(tags or {}), **({_MODEL_ID: model_id} if store.registry is not None else {})}),
             description=description or None,
             # A server takes no source without it.
-            model_id=model_id,
+            model_id=model_id if store.registry is None else None,
         )
         return _version(created)
 
@@ -241,7 +246,7 @@ def _version(entry: Any, aliases: Mapping[str, tuple[str, ...]] | None = None) -
         model=entry.name,
         version=number,
         run_id=entry.run_id or None,
-        model_id=match[1] if match else (entry.model_id or None),
+        model_id=match[1] if match else (entry.model_id or dict(entry.tags).get(_MODEL_ID)),
         source=entry.source or "",
         created=datetime.fromtimestamp(entry.creation_timestamp / 1000, UTC),
         aliases=tuple(sorted(entry.aliases)) if aliases is None else aliases.get(number, ()),

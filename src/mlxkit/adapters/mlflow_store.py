@@ -50,10 +50,12 @@ class Store:
     Attributes:
         uri: MLflow tracking URI, absolute.
         root: the project's root, where a database without a server keeps its artifacts.
+        registry: MLflow registry URI, where the registry is another store; None for this one.
     """
 
     uri: str
     root: Path
+    registry: str | None = None
 
     @property
     def scheme(self) -> str:
@@ -68,6 +70,11 @@ class Store:
         return Path(self.uri.removeprefix("sqlite:///").split("?")[0])
 
     @property
+    def models(self) -> Store:
+        """The store of its registry: itself, or another one."""
+        return self if self.registry is None else Store(self.registry, self.root)
+
+    @property
     def artifacts(self) -> Path | None:
         """Folder of the artifacts; None where a server decides."""
         return self.root / ARTIFACTS if self.scheme in _DATABASE_SCHEMES else None
@@ -76,19 +83,20 @@ class Store:
         return without_password(self.uri)
 
 
-def resolve(root: Path, tracking: str | None = None) -> Store:
+def resolve(root: Path, tracking: str | None = None, registry: str | None = None) -> Store:
     """Return the store of an environment: its `tracking`, else `MLFLOW_TRACKING_URI`, else the one in `root`.
+
+    `registry` is where its models are registered, if not there.
 
     Raises:
         ConfigError: MLflow has no such kind of store.
     """
     root = root.resolve()
     named = tracking or os.environ.get(TRACKING_VARIABLE)
+    registry = None if registry is None else _absolute(registry, root)
     if not named:
-        return Store(f"sqlite:///{root / DATABASE}", root)
-    if named.startswith("sqlite:///") and not named.startswith("sqlite:////"):
-        named = f"sqlite:///{root / named.removeprefix('sqlite:///')}"
-    store = Store(named, root)
+        return Store(f"sqlite:///{root / DATABASE}", root, registry)
+    store = Store(_absolute(named, root), root, registry)
     if store.scheme not in (*_DATABASE_SCHEMES, "http", "https", "databricks") and named != "databricks":
         raise ConfigError(
             f"'{store}' is no MLflow tracking URI that mlx can use",
@@ -96,6 +104,12 @@ def resolve(root: Path, tracking: str | None = None) -> Store:
             hint="use http(s)://HOST, postgresql://..., or sqlite:///mlflow.db",
         )
     return store
+
+
+def _absolute(uri: str, root: Path) -> str:
+    if uri.startswith("sqlite:///") and not uri.startswith("sqlite:////"):
+        return f"sqlite:///{root / uri.removeprefix('sqlite:///')}"
+    return uri
 
 
 def unrecorded(root: Path) -> Store:
@@ -109,13 +123,19 @@ def connect(store: Store) -> MlflowClient:
 
     Call it inside `talking`.
     """
+    for each in dict.fromkeys([store, store.models]):
+        _make_ready(each)
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=store.uri, registry_uri=store.registry)
+
+
+def _make_ready(store: Store) -> None:
+    """Make a SQLite file that does not exist, or see whether a server is there."""
     if store.database is not None:
         make_database(store, store.database)
     elif store.scheme in ("http", "https"):
         _reach(store.uri, os.getpid())
-    from mlflow import MlflowClient
-
-    return MlflowClient(tracking_uri=store.uri)
 
 
 def ask(store: Store) -> None:

@@ -56,6 +56,8 @@ def serve(store: Store, port: int, announce: Callable[[], None]) -> None:
     # Only the announcement is the answer.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     arguments = ["--backend-store-uri", store.uri, "--host", "127.0.0.1", "--port", str(port)]
+    if store.registry is not None:
+        arguments += ["--registry-store-uri", store.registry]
     arguments += ["--uvicorn-opts", "--log-level warning"]
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *arguments])
 

@@ -61,6 +61,7 @@ def _settings(project: Project, environment: Environment) -> dict[str, dict[str,
         "tracking": _setting(environment.tracking, own)
         or _setting(without_password(variable or ""), TRACKING_VARIABLE)
         or {"value": "sqlite:///mlflow.db", "from": "default"},
+        "registry": _setting(environment.registry, own) or {"value": None, "from": "tracking"},
         "requires": _setting(environment.requires, own) or {"value": None, "from": "default"},
         "branch": _setting(environment.branch, own) or {"value": None, "from": "default"},
         "remote": _setting(environment.remote, own) or {"value": "default", "from": "DVC"},

@@ -137,5 +137,7 @@ def _lines(session: Session, project: Project, promotion: Promotion, dry_run: bo
 
 def _where(project: Project, promotion: Promotion) -> str:
     """Say which store has the model, where that is one of the environment's own."""
-    tracking = project.environments[promotion.environment].tracking
-    return f" with MLFLOW_TRACKING_URI={tracking}" if tracking else ""
+    environment = project.environments[promotion.environment]
+    named = {"MLFLOW_TRACKING_URI": environment.tracking, "MLFLOW_REGISTRY_URI": environment.registry}
+    said = [f"{name}={uri}" for name, uri in named.items() if uri]
+    return f" with {' '.join(said)}" if said else ""

@@ -18,7 +18,7 @@ from mlxkit.pipeline.lockfile import output_hash
 from mlxkit.pipeline.record_failure import kept_elsewhere, kept_nowhere
 from mlxkit.pipeline.record_steps import Steps
 from mlxkit.pipeline.trained_run import trained_run
-from mlxkit.project.environments import sharing_store, tracking_uri
+from mlxkit.project.environments import registry_uri, sharing_store, tracking_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -270,6 +270,7 @@ class Recorder:
             "root": str(root),
             "store_root": str(store.root if store else root),
             "tracking": store.uri if store else tracking,
+            "registry": None if store else registry_uri(self._project, self._environment),
             "experiment": self._project.name,
             "owner": vars(self._owner),
             "environments": sharing_store(self._project, self._environment),

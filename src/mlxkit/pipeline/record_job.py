@@ -44,7 +44,8 @@ def record(request: Mapping[str, Any]) -> dict[str, Any]:
     }
     try:
         with machine_explained():
-            store = mlflow_store.resolve(Path(request["store_root"]), request["tracking"])
+            root, registry = Path(request["store_root"]), request.get("registry")
+            store = mlflow_store.resolve(root, request["tracking"], registry)
             return actions[request["action"]](store, request)
     except MlxError as error:
         return {"error": {"message": error.message, "context": list(error.context), "hint": error.hint}}

@@ -63,6 +63,9 @@ def look(project: Project, environment: str | None, age: Age) -> StoreGarbage:
         return StoreGarbage(store, notes=(note,))
     if not database.exists():
         return StoreGarbage(store)
+    if any(one.registry is not None for one in project.environments.values()):
+        note = "models of MLflow's store are registered elsewhere, so nobody here knows which are needed"
+        return StoreGarbage(store, notes=(note,))
     trackings = [one.tracking or "" for one in project.environments.values()]
     alone = all(_keeps_artifacts_apart(project, tracking, database) for tracking in trackings)
     with readable("MLflow's artifacts cannot be read"):

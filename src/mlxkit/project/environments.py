@@ -76,9 +76,22 @@ def tracking_uri(project: Project, environment: Environment) -> str | None:
     Raises:
         ConfigError: it names a variable that is not set.
     """
-    if environment.tracking is None:
+    return _expanded(project, environment, environment.tracking)
+
+
+def registry_uri(project: Project, environment: Environment) -> str | None:
+    """Return an environment's MLflow registry URI, expanded; None means that of the tracking store.
+
+    Raises:
+        ConfigError: it names a variable that is not set.
+    """
+    return _expanded(project, environment, environment.registry)
+
+
+def _expanded(project: Project, environment: Environment, text: str | None) -> str | None:
+    if text is None:
         return None
-    return expand(environment.tracking, project.root, where=f"environment '{environment.name}'")
+    return expand(text, project.root, where=f"environment '{environment.name}'")
 
 
 def sharing_store(project: Project, environment: Environment) -> list[str]:

@@ -213,6 +213,7 @@ def _environment(name: str, value: Value) -> Environment:
     return Environment(
         name,
         tracking=_text(data, "tracking"),
+        registry=_text(data, "registry"),
         requires=_text(data, "requires"),
         branch=_text(data, "branch"),
         remote=_text(data, "remote"),

@@ -113,6 +113,7 @@ class Environment:
 
     Attributes:
         tracking: MLflow tracking URI; None means the store in the project's root.
+        registry: MLflow registry URI; None means that of the tracking store.
         requires: environment whose current version alone may come here.
         branch: git branch that means this environment in CI.
         remote: DVC remote of its data; None means DVC's default.
@@ -130,6 +131,7 @@ class Environment:
     target: str | None = None
     approvers: tuple[str, ...] = ()
     pushed: bool = True
+    registry: str | None = None
     gates: tuple[Gate, ...] = ()
 
 

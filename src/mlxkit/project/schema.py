@@ -59,6 +59,7 @@ ENVIRONMENT = Shape(
     "environment",
     {
         "tracking": Key(Text(), "MLflow tracking URI. Default: the store in the project's root."),
+        "registry": Key(Text(), "MLflow registry URI, where it is not the tracking store's own."),
         "requires": Key(Text(), "Environment whose current model alone may come here."),
         "branch": Key(Text(), "Git branch that means this environment in CI."),
         "remote": Key(Text(), "DVC remote of its data. Default: that of DVC."),

@@ -124,7 +124,7 @@ def _alone(store: Store) -> Iterator[None]:
 
 
 def _lock_of(store: Store) -> Path:
-    database = store.database
+    database = store.models.database
     if database is None or database.parent == store.root:
         return store.root / ".mlx" / "promote.lock"
     return database.with_name(f".{database.name}.promote.lock")

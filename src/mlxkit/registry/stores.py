@@ -8,7 +8,7 @@ from mlxkit.adapters import mlflow_copy, mlflow_registry, mlflow_runs, mlflow_st
 from mlxkit.adapters.mlflow_tracking import RESTORED_FROM
 from mlxkit.errors import Refused
 from mlxkit.pipeline.record_job import MODEL_HASH, run_of_model
-from mlxkit.project.environments import tracking_uri
+from mlxkit.project.environments import registry_uri, tracking_uri
 
 if TYPE_CHECKING:
     from mlxkit.adapters.mlflow_registry import Version
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def store_of(project: Project, environment: Environment) -> Store:
     """Return the MLflow store of an environment."""
-    return mlflow_store.resolve(project.root, tracking_uri(project, environment))
+    tracking, registry = tracking_uri(project, environment), registry_uri(project, environment)
+    return mlflow_store.resolve(project.root, tracking, registry)
 
 
 def predecessor(
@@ -32,7 +33,8 @@ def predecessor(
     if environment.requires is None:
         return None
     required = project.environments[environment.requires]
-    source = store if required.tracking == environment.tracking else store_of(project, required)
+    same = (required.tracking, required.registry) == (environment.tracking, environment.registry)
+    source = store if same else store_of(project, required)
     return required.name, source, mlflow_registry.champion(source, project.name, required.name)
 
 
