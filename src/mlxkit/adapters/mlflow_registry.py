@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tempfile
-import uuid
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,9 +22,8 @@ if TYPE_CHECKING:
 
 _LOGGED_MODEL = re.compile(r"models:/(m-[0-9a-f]+)")
 _MAX_TAG = 5000
-_REGISTRY = "mlx.registry"
 _MODEL_ID = "mlx.model_id"
-"""Tags: of a registered model, which registry it stands in; of a version, its model in another store."""
+"""Tag of a version in a registry apart: its model in the tracking store."""
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
@@ -143,14 +141,9 @@ def delete_version(store: Store, version: Version) -> None:
 
 
 def registry_id(store: Store, model: str) -> str:
-    """Return the id of the registry that a registered model stands in; made up when it is first asked for."""
+    """Return what tells one registry of a model from another: when the model was first registered in it."""
     with talking(store, f"read '{model}' from the model registry"):
-        client = connect(store)
-        known = client.get_registered_model(model).tags.get(_REGISTRY)
-        if known is None:
-            known = uuid.uuid4().hex
-            client.set_registered_model_tag(model, _REGISTRY, known)
-        return str(known)
+        return str(connect(store).get_registered_model(model).creation_timestamp)
 
 
 def set_alias(store: Store, model: str, alias: str, version: str) -> None:

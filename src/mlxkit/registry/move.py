@@ -72,7 +72,7 @@ def move(project: Project, store: Store, wanted: Move) -> Moved:
         Refused: the alias names another version by now than when this was decided.
         LockTimeout: somebody else changes an alias of this store, and does not come to an end.
     """
-    with _alone(store):
+    with alone(store):
         known = records_in(mlflow_registry.versions(store, project.name))
         # After the records were read: who has counted a change has also seen where it moved the alias.
         _check_unchanged(project, store, wanted)
@@ -99,7 +99,7 @@ def _text(record: PromotionRecord) -> str:
 
 
 @contextmanager
-def _alone(store: Store) -> Iterator[None]:
+def alone(store: Store) -> Iterator[None]:
     """Let nobody else in this project change an alias, nor on this machine where the store is a SQLite file.
 
     Other users of a server are met at the git remote.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mlxkit.adapters import mlflow_registry
 from mlxkit.registry.approval import requests_in
 from mlxkit.registry.git_records import git_records
+from mlxkit.registry.move import alone
 from mlxkit.registry.records import records_in
 
 if TYPE_CHECKING:
@@ -30,20 +31,21 @@ def prune(project: Project, store: Store, *, older_than_days: float = 30.0, dry_
 
     The runs that trained them, and their models, stay until `mlx gc` asks for them.
     """
-    versions = mlflow_registry.versions(store, project.name)
-    needed = _needed(project, versions)
     limit = datetime.now(UTC) - timedelta(days=older_than_days)
     deleted, kept = [], []
-    for version in versions:
-        reason = needed.get(version.version, "")
-        if not reason and version.created > limit:
-            reason = f"younger than {older_than_days:g} days"
-        if reason:
-            kept.append((version, reason))
-            continue
-        if not dry_run:
-            mlflow_registry.delete_version(store, version)
-        deleted.append(version)
+    with alone(store):
+        versions = mlflow_registry.versions(store, project.name)
+        needed = _needed(project, versions)
+        for version in versions:
+            reason = needed.get(version.version, "")
+            if not reason and version.created > limit:
+                reason = f"younger than {older_than_days:g} days"
+            if reason:
+                kept.append((version, reason))
+                continue
+            if not dry_run:
+                mlflow_registry.delete_version(store, version)
+            deleted.append(version)
     return Pruned(tuple(deleted), tuple(kept))
 
 
