@@ -36,6 +36,7 @@ _SSH = """\
 Host {host}
   HostName 127.0.0.1
   Port {port}
+  User {user}
   IdentityFile {folder}/id
   IdentitiesOnly yes
   UserKnownHostsFile {folder}/known

@@ -333,6 +333,6 @@ print(json.dumps({{
     assert record["inputs"]["raw"] == record["raw"]
     assert set(record["inputs"]) == {"choice", "raw", "train"}
     reports = ["evaluation.html", "evaluation.json", "evaluation.md"]
-    assert record["artifacts"] == ["dvc.lock", *reports, "mlx.yaml", "params.yaml"]
+    assert record["artifacts"] == ["dvc.lock", *reports, "mlx.yaml", "params.yaml", "promotions"]
     assert record["models"] == 1
     assert record["signature"] is True

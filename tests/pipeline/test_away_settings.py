@@ -127,7 +127,8 @@ def test_durations_do_not_depend_on_the_clock_of_the_box(
     away: SmallProject, box: Box, tmp_path: Path, start: Start
 ) -> None:
     clock = found(away)["clock"]
-    assert (clock["state"], clock["text"].split(":")[0]) == ("warning", "18000 s ahead")
+    assert clock["state"] == "warning"
+    assert clock["text"].split(":")[0] in ("17999 s ahead", "18000 s ahead")
     gate = tmp_path / "gate/open"
     waiting_at(away, gate).write({"box.txt": "clock\n"})
     running = start(away, "run", "clean", "--on", "gpu", "--json")
