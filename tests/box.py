@@ -170,7 +170,8 @@ def box_in(folder: Path, host: str = HOST) -> Iterator[Box]:
     for name in ("host", "id"):
         key = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
         subprocess.run(key, check=True)
-    names = {"folder": folder, "port": port, "host": host}
+    user = pwd.getpwuid(os.getuid()).pw_name  # also of who seems to be root, in a namespace of its own
+    names = {"folder": folder, "port": port, "host": host, "user": user}
     (folder / "sshd.conf").write_text(_SSHD.format(**names))
     (folder / "ssh.conf").write_text(_SSH.format(**names))
     kind, key_text = (folder / "host.pub").read_text().split()[:2]
