@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -52,16 +51,6 @@ def find_runs(
     """Return the newest runs of an experiment that carry all of `tags`, newest first."""
     conditions = [f"tags.`{key}` = '{_literal(value)}'" for key, value in (tags or {}).items()]
     return _search(store, experiment, " AND ".join(conditions), limit)
-
-
-def data_of(store: Store, run_id: str) -> dict[str, str]:
-    """Return what a run read: path -> hash, as DVC counts it."""
-    with talking(store, f"read the run '{run_id}' from MLflow"):
-        run = _get(connect(store), run_id)
-    if run is None:
-        return {}
-    datasets = [entry.dataset for entry in run.inputs.dataset_inputs]
-    return {json.loads(dataset.source)["uri"]: dataset.digest for dataset in datasets}
 
 
 def get_run(store: Store, run_id: str) -> Run | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.adapters import git, git_tags, mlflow_registry, mlflow_runs, mlflow_tracking
+from mlxkit.adapters import git, git_tags, mlflow_registry, mlflow_run_files, mlflow_tracking
 from mlxkit.errors import LockTimeout, Refused
 from mlxkit.project.environments import is_strict
 from mlxkit.registry.git_records import git_records, tag_prefix
@@ -177,12 +177,17 @@ def _record(
         run_id=run.id if run is not None else None,
         commit=run.commit if run is not None else None,
         dirty=run.dirty if run is not None else False,
-        data=mlflow_runs.data_of(store, run.id) if run is not None else {},
+        data=_data(store, run) if run is not None else {},
         gates=wanted.gates,
         reason=wanted.reason,
         registry=mlflow_registry.registry_id(store, project.name),
         approved_by=wanted.approved_by,
     )
+
+
+def _data(store: Store, run: Run) -> dict[str, str]:
+    """Return what a run read, whoever logged it: path -> hash."""
+    return {data.path: data.digest for data in mlflow_run_files.data_inputs(store, run.id)}
 
 
 def _written(
