@@ -46,8 +46,11 @@ class GitState:
         return bool(self.changed)
 
 
-def _git(root: Path, *arguments: str) -> str | None:
-    """Run git and return its output, or None when it fails or is not installed."""
+def ask(root: Path, *arguments: str, errors: str = "surrogateescape") -> str | None:
+    """Run git and return its output, or None when it fails or is not installed.
+
+    `errors` says how bytes that are no UTF-8 are read, as in `bytes.decode`.
+    """
     try:
         done = subprocess.run(
             ["git", "-c", "core.quotePath=false", *arguments],
@@ -58,20 +61,18 @@ def _git(root: Path, *arguments: str) -> str | None:
         )
     except FileNotFoundError:
         return None
-    return done.stdout.decode("utf-8", "surrogateescape") if done.returncode == 0 else None
+    return done.stdout.decode("utf-8", errors) if done.returncode == 0 else None
 
 
 def top_level(folder: Path) -> Path | None:
     """Return the root of the repository that a folder lies in, or None."""
-    out = _git(folder, "rev-parse", "--show-toplevel")
+    out = ask(folder, "rev-parse", "--show-toplevel")
     return Path(out.rstrip("\n")) if out else None
 
 
 def main_tree(folder: Path) -> Path | None:
     """Return this folder's twin in the main working tree, when it lies in another worktree; else None."""
-    out = _git(
-        folder, "rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir", "--show-prefix"
-    )
+    out = ask(folder, "rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir", "--show-prefix")
     own, common, prefix = (out or "\n\n").split("\n")[:3]
     return None if own == common else Path(common).parent / prefix
 
@@ -90,7 +91,7 @@ def branch(root: Path) -> str | None:
 
     Those are set by GitHub Actions and GitLab CI; a job for a tag has no branch.
     """
-    out = _git(root, "symbolic-ref", "--short", "-q", "HEAD")
+    out = ask(root, "symbolic-ref", "--short", "-q", "HEAD")
     return out.strip() if out else _branch_of_the_job()
 
 
@@ -107,10 +108,10 @@ def state(root: Path, *, ignore: tuple[str, ...] = ()) -> GitState:
     `ignore` names files, beside `dvc.lock` and `dvc.yaml`, that a run itself rewrites: the metric files.
     """
     form = ("--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--no-renames")
-    lines = (_git(root, "status", *form, "--", ".") or "").split("\0")
+    lines = (ask(root, "status", *form, "--", ".") or "").split("\0")
     head = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# branch."))
     entries = [(line[0], line.split(" ", _FIELDS[line[0]])[-1]) for line in lines if line[:1] in _FIELDS]
-    prefix = (_git(root, "rev-parse", "--show-prefix") or "").rstrip("\n") if entries else ""
+    prefix = (ask(root, "rev-parse", "--show-prefix") or "").rstrip("\n") if entries else ""
     skipped = {*_GENERATED, *ignore}
     changed, untracked = [], []
     for mark, name in entries:
@@ -127,14 +128,14 @@ def state(root: Path, *, ignore: tuple[str, ...] = ()) -> GitState:
 
 def uncommitted(root: Path) -> list[str]:
     """Return the tracked files that differ from HEAD, whatever they are, relative to the project's root."""
-    listing = _git(root, "diff", "--name-only", "--relative", "-z", "HEAD", "--", ".")
+    listing = ask(root, "diff", "--name-only", "--relative", "-z", "HEAD", "--", ".")
     return [path for path in (listing or "").split("\0") if path]
 
 
 def lines_with(root: Path, pattern: str) -> list[tuple[str, int, str]]:
     """Return file, number and text of each line of a tracked file with words that a pattern matches."""
     found = []
-    for line in (_git(root, "grep", "-nIwEz", "-e", pattern, "--", ".") or "").splitlines():
+    for line in (ask(root, "grep", "-nIwEz", "-e", pattern, "--", ".") or "").splitlines():
         path, number, text = line.split("\0", 2)
         found.append((path, int(number), text))
     return found
@@ -168,37 +169,37 @@ def _diff(root: Path, *arguments: str) -> bytes:
 
 def is_pushed(root: Path, commit: str) -> bool:
     """Whether a commit is on a branch of a remote, as far as it is known here; True without a remote."""
-    if not (_git(root, "remote") or "").strip() or os.environ.get("GITHUB_SHA") == commit:
+    if not (ask(root, "remote") or "").strip() or os.environ.get("GITHUB_SHA") == commit:
         return True
-    return bool((_git(root, "branch", "--remotes", "--contains", commit) or "").strip())
+    return bool((ask(root, "branch", "--remotes", "--contains", commit) or "").strip())
 
 
 def push_command(root: Path) -> str:
     """Return the command that pushes HEAD, as it has to be typed: a new branch has no upstream yet."""
-    if _git(root, "rev-parse", "--symbolic-full-name", "@{upstream}"):
+    if ask(root, "rev-parse", "--symbolic-full-name", "@{upstream}"):
         return "git push"
-    names = (_git(root, "remote") or "").split()
+    names = (ask(root, "remote") or "").split()
     remote = "origin" if "origin" in names or not names else names[0]
-    out = _git(root, "symbolic-ref", "--short", "-q", "HEAD")
+    out = ask(root, "symbolic-ref", "--short", "-q", "HEAD")
     return f"git push -u {remote} {out.strip()}" if out else f"git push {remote} HEAD:refs/heads/BRANCH"
 
 
 def committed_text(root: Path, path: str) -> str | None:
     """Return a file's content in HEAD, or None when HEAD does not have it."""
-    return _git(root, "show", f"HEAD:./{path}")
+    return ask(root, "show", f"HEAD:./{path}")
 
 
 def tracked(root: Path, paths: Sequence[str]) -> list[str]:
     """Return those files at or below the paths that git tracks; all are relative to the project's root."""
     if not paths:
         return []
-    listing = _git(root, "--literal-pathspecs", "ls-files", "-z", "--", *paths)
+    listing = ask(root, "--literal-pathspecs", "ls-files", "-z", "--", *paths)
     return [path for path in (listing or "").split("\0") if path]
 
 
 def files(root: Path) -> list[str] | None:
     """Return the files below a folder that git tracks or would, relative to it; None without a repository."""
-    listing = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ".")
+    listing = ask(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ".")
     return None if listing is None else [path for path in listing.split("\0") if path]
 
 
@@ -213,12 +214,12 @@ def is_installed() -> bool:
 
 def has_identity(folder: Path) -> bool:
     """Whether git knows who would make a commit here."""
-    return all(_git(folder, "var", name) is not None for name in ("GIT_COMMITTER_IDENT", "GIT_AUTHOR_IDENT"))
+    return all(ask(folder, "var", name) is not None for name in ("GIT_COMMITTER_IDENT", "GIT_AUTHOR_IDENT"))
 
 
 def init(root: Path) -> None:
     """Make a repository with the branch `main`."""
-    if _git(root, "init", "-q", "-b", "main") is None:
+    if ask(root, "init", "-q", "-b", "main") is None:
         raise ToolError(
             "git could not make a repository", context=[str(root)], hint="install git 2.28 or later"
         )

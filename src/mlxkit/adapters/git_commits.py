@@ -5,17 +5,19 @@ What a run calls its commit may be any text, written by whoever may write to its
 
 from __future__ import annotations
 
-import os
-import subprocess
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
+
+from mlxkit.adapters import git
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 _END = "--end-of-options"
+_ask = partial(git.ask, errors="replace")  # what is read here is shown
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class FileChange:
 
 def find_commit(root: Path, commit: str) -> Commit | None:
     """Return a commit; None when this repository does not have it, or there is none."""
-    out = _git(
+    out = _ask(
         root, "log", "-1", "--no-show-signature", "--format=%H%x00%s%x00%an%x00%cI", _END, commit, "--"
     )
     if not out:
@@ -51,7 +53,7 @@ def find_commit(root: Path, commit: str) -> Commit | None:
 def changes_between(root: Path, one: str, other: str) -> tuple[FileChange, ...] | None:
     """Return what `git diff --stat` would tell of a project's folder; None when a commit is not here."""
     form = ("--numstat", "-z", "--no-renames", "--no-ext-diff", "--relative")
-    out = _git(root, "diff", *form, _END, one, other, "--", ".")
+    out = _ask(root, "diff", *form, _END, one, other, "--", ".")
     if out is None:
         return None
     changes = []
@@ -64,33 +66,18 @@ def changes_between(root: Path, one: str, other: str) -> tuple[FileChange, ...] 
 
 def text_at(root: Path, commit: str, path: str) -> str | None:
     """Return what a file of the project held in a commit; None when it was not there."""
-    return _git(root, "show", _END, f"{commit}:./{path}")
+    return _ask(root, "show", _END, f"{commit}:./{path}")
 
 
 def has_file(root: Path, commit: str, path: str) -> bool:
     """Whether a commit holds a file of the project."""
-    return _git(root, "cat-file", "-e", _END, f"{commit}:./{path}") is not None
+    return _ask(root, "cat-file", "-e", _END, f"{commit}:./{path}") is not None
 
 
 def files_at(root: Path, commit: str, ending: str) -> tuple[str, ...]:
     """Return the files of the project whose names end so, as they were in a commit."""
-    out = _git(root, "ls-tree", "-r", "-z", "--name-only", _END, commit, "--", ".")
+    out = _ask(root, "ls-tree", "-r", "-z", "--name-only", _END, commit, "--", ".")
     return tuple(path for path in (out or "").split("\0") if path.endswith(ending))
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    """Run git and return its output, or None when it fails or is not installed."""
-    try:
-        done = subprocess.run(
-            ["git", "-c", "core.quotePath=false", *arguments],
-            cwd=root,
-            capture_output=True,
-            check=False,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
-        )
-    except FileNotFoundError:
-        return None
-    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None
 
 
 def _count(text: str) -> int | None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import IO, TYPE_CHECKING
 
-from mlxkit.errors import LockTimeout, ToolError, UsageError, of_the_machine
+from mlxkit.errors import LockTimeout, MlxError, ToolError, UsageError, of_the_machine
 from mlxkit.pipeline.events import Events, Waiting
 
 if TYPE_CHECKING:
@@ -55,6 +55,25 @@ def run_lock(path: Path, events: Events, *, deadline: float | None = None) -> It
         finally:
             file.truncate(0)
             fcntl.flock(file, fcntl.LOCK_UN)
+
+
+@contextmanager
+def held(path: Path, *, until: float, refusal: MlxError) -> Iterator[None]:
+    """Hold the lock of a file, which the kernel frees when its holder dies.
+
+    Raises `refusal` where somebody else holds it at `until`, by the monotonic clock.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise refusal from None
+                time.sleep(_POLL_SECONDS)
+        yield
 
 
 @contextmanager

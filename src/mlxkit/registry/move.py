@@ -6,7 +6,6 @@ is no change, and the next command for the same version finishes it.
 
 from __future__ import annotations
 
-import fcntl
 import time
 import uuid
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters import git, git_tags, mlflow_registry, mlflow_run_files, mlflow_tracking
 from mlxkit.errors import LockTimeout, Refused
+from mlxkit.pipeline.lock import held
 from mlxkit.project.environments import is_strict
 from mlxkit.registry.git_records import git_records, tag_prefix
 from mlxkit.registry.records import PromotionRecord, done_tag, records_in, tag_text
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mlxkit.project.models import Environment, Project
     from mlxkit.registry.records import Action
 
-_PATIENCE_SECONDS, _POLL_SECONDS = 60.0, 0.1
+_PATIENCE_SECONDS = 60.0
 _TRIES = 20
 """Numbers that are tried; one step leads past all that git knows, so that more than two are hardly needed."""
 _AT_ONCE = timedelta(minutes=2)
@@ -105,21 +105,10 @@ def alone(store: Store) -> Iterator[None]:
     Other users of a server are met at the git remote.
     """
     path = _lock_of(store)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    until = time.monotonic() + _PATIENCE_SECONDS
-    with path.open("a") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise LockTimeout(
-                        "another promotion to this store does not end",
-                        context=[str(path)],
-                        hint="wait for it, or end it",
-                    ) from None
-                time.sleep(_POLL_SECONDS)
+    refusal = LockTimeout(
+        "another promotion to this store does not end", context=[str(path)], hint="wait for it, or end it"
+    )
+    with held(path, until=time.monotonic() + _PATIENCE_SECONDS, refusal=refusal):
         yield
 
 

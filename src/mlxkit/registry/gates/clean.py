@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import platform
@@ -10,19 +9,17 @@ import shutil
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlxkit.adapters import clean_load
 from mlxkit.errors import DataError, ToolError
+from mlxkit.pipeline.lock import held
 from mlxkit.registry.gates.apart import run_apart
 from mlxkit.registry.gates.verdict import GateVerdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mlxkit.project.gates import LoadsGate
     from mlxkit.registry.gates.trial import Trial
 
@@ -30,7 +27,6 @@ FOLDER = "environments"
 """Below `.mlx`: environments by the hash of what is in them."""
 _REQUIREMENTS, _COMPLETE = "requirements.txt", "complete"
 _ROWS, _KEPT = 5, 2
-_POLL_SECONDS = 0.1
 _OURS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX")
 
 
@@ -60,7 +56,9 @@ def judge_loads(gate: LoadsGate, trial: Trial) -> GateVerdict:
     deadline = _Deadline(gate.timeout, time.monotonic() + gate.timeout)
     environment = trial.project.state_dir / FOLDER / _name(requirements)
     try:
-        with _alone(environment.parent.with_suffix(".lock"), deadline):
+        # No other promotion in this project may remove it, or build the same one, meanwhile.
+        busy = ToolError("another promotion builds an environment")
+        with held(environment.parent.with_suffix(".lock"), until=deadline.until, refusal=busy):
             problem = _built(environment, requirements, deadline) or _tried(
                 environment, directory, inputs, deadline
             )
@@ -71,26 +69,6 @@ def judge_loads(gate: LoadsGate, trial: Trial) -> GateVerdict:
         return GateVerdict(str(gate), False, None, None, problem)
     reason = f"it predicts {len(inputs)} rows in a new environment of its {_REQUIREMENTS}"
     return GateVerdict(str(gate), True, None, None, reason)
-
-
-@contextmanager
-def _alone(lock: Path, deadline: _Deadline) -> Iterator[None]:
-    """Let no other promotion in this project remove the environment, or build the same one, meanwhile.
-
-    Raises:
-        ToolError: the time is over.
-    """
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("a") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline.until:
-                    raise ToolError("another promotion builds an environment") from None
-                time.sleep(_POLL_SECONDS)
-        yield
 
 
 def _name(requirements: Path) -> str:
