@@ -9,7 +9,10 @@ import pytest
 from registry_bench import CLEAN, Bench
 
 from mlxkit.adapters import mlflow_registry
+from mlxkit.cli.options import Session
+from mlxkit.cli.promote import _lines
 from mlxkit.errors import Refused, UsageError
+from mlxkit.output import Output
 from mlxkit.registry import approval
 from mlxkit.registry.decision import decide
 from mlxkit.registry.history import history
@@ -55,6 +58,16 @@ def test_it_waits_until_somebody_else_agrees(asked: Bench) -> None:
     assert (record.by, record.approved_by, record.reason) == ("ann", ("bob",), "spring; looks right")
     assert said(asked) == ["promoted"]
     assert say(asked, "bob") is None
+
+
+def test_people_are_told_who_has_to_agree_and_how(asked: Bench) -> None:
+    asked.run("good")
+    lines = _lines(Session(Output("human")), asked.project, asked.promote("staging"), dry_run=False)
+    name = asked.project.name
+    assert lines[-2:] == [
+        f"not promoted yet: version 1 waits until bob or carol agrees; {name}@staging stays as it is",
+        "let them run `mlx promote --to staging --approve`, or `--reject`",
+    ]
 
 
 @pytest.mark.parametrize(

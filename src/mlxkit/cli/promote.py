@@ -79,12 +79,7 @@ def _answer(session: Session, project: Project, promotion: Promotion, *, dry_run
     if not promotion.passed:
         error = Refused(_refusal(promotion), hint="run `mlx runs` for other models")
     elif promotion.pending is not None:
-        name = promotion.environment
-        approvers = " or ".join(project.environments[name].approvers)
-        error = Refused(
-            f"version {promotion.version} waits until {approvers} agrees",
-            hint=f"let them run `mlx promote --to {name} --approve`, or `--reject`",
-        )
+        error = _waiting(project, promotion)
     session.output.answer(
         document, lambda: _lines(session, project, promotion, dry_run), error=error, outputs=outputs
     )
@@ -103,6 +98,16 @@ def _golden(session: Session, project: Project, file: Path, *, to: str | None, r
             f"wrote {golden.file}: {golden.rows} rows with the answers of run {golden.run_id[:8]}",
             f"next: add `- {{golden: {golden.file}}}` to the gates in mlx.yaml",
         ],
+    )
+
+
+def _waiting(project: Project, promotion: Promotion) -> Refused:
+    """Say who has to agree, and how."""
+    name = promotion.environment
+    approvers = " or ".join(project.environments[name].approvers)
+    return Refused(
+        f"version {promotion.version} waits until {approvers} agrees",
+        hint=f"let them run `mlx promote --to {name} --approve`, or `--reject`",
     )
 
 
@@ -126,7 +131,8 @@ def _lines(session: Session, project: Project, promotion: Promotion, dry_run: bo
     if dry_run:
         return [*lines, f"would be promoted to {name}"]
     if promotion.pending is not None:
-        return [*lines, f"not promoted yet: {name} stays as it is"]
+        waiting = _waiting(project, promotion)
+        return [*lines, f"not promoted yet: {waiting.message}; {name} stays as it is", waiting.hint]
     before = f", after version {promotion.champion.version}" if promotion.champion else ", the first one"
     return [
         *lines,
