@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from mlxkit.cli.compare import NAMES
-from mlxkit.cli.options import Env, Session, command
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from mlxkit.cli.options import Env, Model, Session, command
 
 
 def register(app: typer.Typer) -> None:
@@ -20,12 +16,7 @@ def register(app: typer.Typer) -> None:
     @command(app)
     def card(
         session: Session,
-        model: Annotated[
-            str | None,
-            typer.Argument(
-                metavar="[MODEL]", help=f"{NAMES.capitalize()}. Default: the champion, else the one here."
-            ),
-        ] = None,
+        model: Model = None,
         html: Annotated[
             Path | None, typer.Option("--html", metavar="FILE", help="Write it as one HTML page too.")
         ] = None,
@@ -42,21 +33,16 @@ def register(app: typer.Typer) -> None:
         from mlxkit.project.load import load
         from mlxkit.registry.card import card_of
         from mlxkit.registry.card_page import report_of
-        from mlxkit.registry.references import default_model, find_model
+        from mlxkit.registry.references import find_model
         from mlxkit.registry.workspace import environment_of
         from mlxkit.report.markdown import render_markdown
         from mlxkit.report.page import render_page
 
         project = load(session.root)
-        environment = environment_of(project, env)
-        if model is None:
-            named = default_model(project, environment=environment)
-        else:
-            named = find_model(project, model, environment=environment)
+        named = find_model(project, model, environment=environment_of(project, env))
         found = card_of(project, named)
         report = report_of(found)
         markdown = render_markdown(report)
-        written: Sequence[Path] = [path for path in (output, html) if path is not None]
         if output is not None:
             write_report(output, markdown)
         if html is not None:
@@ -71,5 +57,9 @@ def register(app: typer.Typer) -> None:
             session.output.note(f"wrote {html}")
         session.output.answer(
             document,
-            lambda: [f"wrote {path}" for path in written] if output is not None else markdown.splitlines(),
+            lambda: (
+                [f"wrote {path}" for path in (output, html) if path is not None]
+                if output is not None
+                else markdown.splitlines()
+            ),
         )

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlxkit.cli.options import Env, Session, command
+from mlxkit.cli.options import NAMES, Env, Session, command
 from mlxkit.errors import UsageError
 
 if TYPE_CHECKING:
     from mlxkit.project.models import Environment, Project
     from mlxkit.registry.named_model import NamedModel
-
-NAMES = "environment, version or run"
 
 
 def register(app: typer.Typer) -> None:

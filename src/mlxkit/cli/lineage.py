@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from mlxkit.cli.compare import NAMES
-from mlxkit.cli.options import Env, Session, command
+from mlxkit.cli.options import Env, Model, Session, command
 from mlxkit.output import size
 
 if TYPE_CHECKING:
@@ -27,12 +26,7 @@ def register(app: typer.Typer) -> None:
     @command(app)
     def lineage(
         session: Session,
-        model: Annotated[
-            str | None,
-            typer.Argument(
-                metavar="[MODEL]", help=f"{NAMES.capitalize()}. Default: the champion, else the one here."
-            ),
-        ] = None,
+        model: Model = None,
         env: Env = None,
     ) -> None:
         """Show what a model was made of, and where it went.
@@ -44,15 +38,11 @@ def register(app: typer.Typer) -> None:
         from mlxkit.cli.tree import tree_lines
         from mlxkit.project.load import load
         from mlxkit.registry.lineage import lineage as trace
-        from mlxkit.registry.references import default_model, find_model
+        from mlxkit.registry.references import find_model
         from mlxkit.registry.workspace import environment_of
 
         project = load(session.root)
-        environment = environment_of(project, env)
-        if model is None:
-            named = default_model(project, environment=environment)
-        else:
-            named = find_model(project, model, environment=environment)
+        named = find_model(project, model, environment=environment_of(project, env))
         found = trace(project, named)
         out = session.output
         notes = [f"{out.style('note:', 'yellow')} {note}" for note in found.notes]

@@ -27,6 +27,14 @@ Directory = Annotated[
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Env = Annotated[str | None, typer.Option("--env", metavar="ENV", help="Environment; else MLX_ENV, else dev.")]
+NAMES = "environment, version or run"
+"""What a model may be named by."""
+Model = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[MODEL]", help=f"{NAMES.capitalize()}. Default: the champion, else the one here."
+    ),
+]
 
 _SHARED: dict[str, Any] = {"json": Json, "quiet": Quiet, "directory": Directory, "debug": Debug}
 

@@ -26,8 +26,8 @@ _SHORTEST_ID = 4
 """A number with as many digits may be the beginning of a run's id, where there is no such version."""
 
 
-def find_model(project: Project, which: str, *, environment: Environment) -> NamedModel:
-    """Return the model that a user named.
+def find_model(project: Project, which: str | None, *, environment: Environment) -> NamedModel:
+    """Return the model that a user named; see `default_model` for None.
 
     Accepted are `@production` and `production`, `churn@production`, `churn/3` and `3`, and the id of a run,
     the beginning of one, or its name. `environment` is the one whose store is asked; an environment that is
@@ -36,6 +36,8 @@ def find_model(project: Project, which: str, *, environment: Environment) -> Nam
     Raises:
         UsageError: there is no such model, or more than one.
     """
+    if which is None:
+        return default_model(project, environment=environment)
     word = which.strip().removeprefix("models:/")
     if word.strip("@/") == "":
         raise UsageError(f"'{which}' names no model", hint="run `mlx models` or `mlx runs`")
