@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 import sys
-import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
+
+from mlxkit.layout import in_columns, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,13 +26,6 @@ _CODES: Mapping[Style, str] = {
     "yellow": "33",
     "cyan": "36",
 }
-_STYLED = re.compile(r"\x1b\[[0-9;]*m")
-_CONTROL = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x1a\x1c-\x1f\x7f-\x9f]")
-
-_LEAST_ROOM, _MOST_LINES = 20, 2
-"""A table's last column is hard to read in fewer columns, or on more lines at the edge of the terminal."""
-_BELOW = 4
-"""Then it goes below the others, indented by so much."""
 
 
 class Output:
@@ -121,36 +114,12 @@ class Output:
         Where the others leave it too little room to be read, its cells go below them.
         `right` names the columns to align at the right. Cells may carry styles.
         """
-        lines_of_cells = [[_one_line(cell) for cell in row] for row in [headers, *rows]]
-        widths = [max(_width(row[i]) for row in lines_of_cells) for i in range(len(headers))]
-        taken = sum(widths[:-1]) + 2 * (len(widths) - 1)
-        below = len(widths) > 1 and _is_cramped([row[-1] for row in lines_of_cells], taken)
-        indent = _BELOW if below else taken
-        room = max(_LEAST_ROOM, terminal_width() - indent)
-        lines = []
-        for number, row in enumerate(lines_of_cells):
-            cells = [_pad(cell, widths[i], right=i in right) for i, cell in enumerate(row[:-1])]
-            first, *others = _wrap(row[-1], room)
-            if below:
-                first, others = "", [line for line in (first, *others) if line]
-            elif len(row) - 1 in right:
-                first = _pad(first, widths[-1], right=True)
-            head = "  ".join([*cells, first]).rstrip()
-            whole = [head, *(" " * indent + rest for rest in others)]
-            lines += [self.style(line, "bold") for line in whole] if number == 0 else whole
-        return lines
-
-
-def _is_cramped(texts: Sequence[str], taken: int) -> bool:
-    """Whether a heading and its texts are hard to read beside columns that take so much of the width.
-
-    Texts of a word or two may stand out a little.
-    """
-    width = terminal_width()
-    room = width - taken
-    if room < _LEAST_ROOM:
-        return _width(texts[0]) > room or any(_width(text) > _LEAST_ROOM for text in texts)
-    return room < width / 2 and any(len(_wrap(text, room)) > _MOST_LINES for text in texts)
+        rows_of_lines = in_columns(headers, rows, right=right)
+        return [
+            self.style(line, "bold") if number == 0 else line
+            for number, lines in enumerate(rows_of_lines)
+            for line in lines
+        ]
 
 
 def _tell_github_actions(
@@ -160,7 +129,7 @@ def _tell_github_actions(
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         wrong = ["", *_error_lines(error, "error:", "hint:")] if error is not None else []
         with Path(summary).open("a", encoding="utf-8") as file:
-            file.write("\n".join(["```", *map(_plain, human()), *wrong, "```", ""]))
+            file.write("\n".join(["```", *map(plain, human()), *wrong, "```", ""]))
     if names := os.environ.get("GITHUB_OUTPUT"):
         with Path(names).open("a", encoding="utf-8") as file:
             file.writelines(f"{name}={value}\n" for name, value in outputs.items())
@@ -250,62 +219,9 @@ def number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def terminal_width() -> int:
-    """Return the terminal's width in columns; COLUMNS wins, and a pipe counts as 120."""
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isdigit() and int(columns) > 0:
-        return int(columns)
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or 120
-    except (OSError, ValueError):
-        return 120
-
-
 def _colours_wanted() -> bool:
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _coloured(text: str, styles: Sequence[Style]) -> str:
     return f"\x1b[{';'.join(_CODES[style] for style in styles)}m{text}\x1b[0m" if styles else text
-
-
-def _plain(text: str) -> str:
-    return _STYLED.sub("", text)
-
-
-def _one_line(text: str) -> str:
-    """Return a text, which somebody else may have written, without what moves the cursor; styles stay."""
-    return _CONTROL.sub(" ", text)
-
-
-def _width(text: str) -> int:
-    return sum(_columns(c) for c in _plain(text))
-
-
-def _columns(character: str) -> int:
-    if unicodedata.combining(character):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
-
-
-def _wrap(text: str, room: int) -> list[str]:
-    """Break a text at its spaces into lines of at most `room` columns; a longer word is cut."""
-    if _width(text) <= room:
-        return [text]
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and _width(lines[-1]) + 1 + _width(word) <= room:
-            lines[-1] += f" {word}"
-            continue
-        if lines[-1]:
-            lines.append("")
-        for character in word:
-            if _width(lines[-1]) + _columns(character) > room:
-                lines.append("")
-            lines[-1] += character
-    return lines
-
-
-def _pad(text: str, width: int, *, right: bool) -> str:
-    space = " " * (width - _width(text))
-    return space + text if right else text + space

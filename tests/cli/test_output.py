@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mlxkit.errors import MlxError, Refused
-from mlxkit.output import Mode, Output, number, seconds, size, terminal_width
+from mlxkit.layout import terminal_width
+from mlxkit.output import Mode, Output, number, seconds, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

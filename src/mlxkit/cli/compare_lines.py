@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlxkit.output import terminal_width
+from mlxkit.layout import terminal_width
 from mlxkit.registry.comparison import importance_of, loss_text
 from mlxkit.report.words import NONE, count, number, rows, signed, signed_interval, title
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
 from mlxkit.cli.options import Env, Model, Session, command
 from mlxkit.output import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import typer
 
     from mlxkit.cli.tree import Node
     from mlxkit.registry.data_origin import Origin

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlxkit.output import number, terminal_width
+from mlxkit.layout import terminal_width
+from mlxkit.output import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,7 +6,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlxkit.output import terminal_width
+from mlxkit.layout import terminal_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
