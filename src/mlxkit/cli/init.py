@@ -64,6 +64,7 @@ def register(app: typer.Typer) -> None:
         template: Annotated[
             str, typer.Option(help="Kind of project: tabular, or torch for images.")
         ] = "tabular",
+        ci: Annotated[str, typer.Option(help="Workflows: github, gitlab or none.")] = "github",
         yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; mlx asks nothing yet.")] = False,
     ) -> None:
         """Make a project that runs as it stands, in git and DVC.
@@ -88,6 +89,7 @@ def register(app: typer.Typer) -> None:
             _columns(drop),
             _columns(keep),
             template,
+            ci,
             read=parse_pairs("--read", read or ()),
             type=parse_pairs("--type", types or ()),
         )

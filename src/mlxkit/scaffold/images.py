@@ -16,7 +16,7 @@ from mlxkit.scaffold.image_answers import ImageAnswers
 from mlxkit.scaffold.names import author, dataset_name, package_name
 from mlxkit.scaffold.new_folder import goal, new_folder
 from mlxkit.scaffold.project_tree import Scaffolded
-from mlxkit.scaffold.render import find_template, render_project
+from mlxkit.scaffold.render import find_ci, find_template, render_project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,14 +51,14 @@ def scaffold_images(request: Request) -> Scaffolded:
     from mlxkit.scaffold.starter import write_digits
 
     folder = goal(request)
-    template = find_template(request)
+    template, ci = find_template(request), find_ci(request)
     _check_options(request)
     with tempfile.TemporaryDirectory() as starter:
         images = read_folder(request.data or write_digits(Path(starter, "digits")), request)
         held = _held_out(images, request.seed)
         answers = _answers(images, held, name=folder.name, seed=request.seed)
         with new_folder(folder) as unfinished:
-            render_project(template, unfinished, answers)
+            render_project(template, ci, unfinished, answers)
             for image, is_held in zip(images.images, held, strict=True):
                 copy = unfinished / (answers.new_images_path if is_held else answers.raw_path) / image
                 copy.parent.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ from mlxkit.scaffold.names import author, dataset_name, package_name
 from mlxkit.scaffold.new_folder import goal, new_folder
 from mlxkit.scaffold.raw_rows import divide_rows
 from mlxkit.scaffold.reading import read_data
-from mlxkit.scaffold.render import find_template, render_project
+from mlxkit.scaffold.render import find_ci, find_template, render_project
 from mlxkit.scaffold.roles import Column, Roles, assign_roles
 from mlxkit.scaffold.scales import as_numbers
 from mlxkit.scaffold.starter import with_starter_data
@@ -71,7 +71,7 @@ def scaffold(request: Request) -> Scaffolded:
         DataError: the data file cannot be used for what was asked.
     """
     folder = goal(request)
-    template = find_template(request)
+    template, ci = find_template(request), find_ci(request)
     with tempfile.TemporaryDirectory() as starter:
         asked, path = _with_data(request, Path(starter))
         given = given_by(asked)
@@ -87,7 +87,7 @@ def scaffold(request: Request) -> Scaffolded:
             cutoff=cutoff,
         )
         with new_folder(folder) as unfinished:
-            render_project(template, unfinished, answers)
+            render_project(template, ci, unfinished, answers)
             divide_rows(data, held, unfinished / answers.raw_path, unfinished / answers.new_rows_path)
     return Scaffolded(
         root=folder,

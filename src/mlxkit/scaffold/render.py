@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined
 
 from mlxkit.errors import UsageError
 from mlxkit.project.models import CONFIG_FILE
-from mlxkit.project.suggestions import closest
+from mlxkit.project.suggestions import closest, did_you_mean
 from mlxkit.scaffold.notebook import notebook
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _SUFFIX = ".jinja"
 _COMMON = "common"
+_CI = "ci"
+NO_CI = "none"
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -48,11 +50,28 @@ def find_template(request: Request) -> Path:
     return templates_folder() / request.template
 
 
-def render_project(template: Path, folder: Path, answers: DataclassInstance) -> None:
-    """Write what all projects have, and what this template adds, into `folder`."""
+def find_ci(request: Request) -> Path | None:
+    """Return the folder of the workflows asked for, None for none; UsageError where there are no such ones."""
+    if request.ci == NO_CI:
+        return None
+    names = sorted(path.name for path in (templates_folder() / _CI).iterdir())
+    if request.ci not in names:
+        options = [*names, NO_CI]
+        raise UsageError(
+            f"there are no workflows for '{request.ci}'{did_you_mean(request.ci, options)}",
+            hint=request.hint(ci=closest(request.ci, options) or names[0]),
+            context=(f"workflows: {', '.join(options)}",),
+        )
+    return templates_folder() / _CI / request.ci
+
+
+def render_project(template: Path, ci: Path | None, folder: Path, answers: DataclassInstance) -> None:
+    """Write what all projects have, what this template adds, and workflows, into `folder`."""
     values = {item.name: getattr(answers, item.name) for item in fields(answers)}
-    for part in (template.with_name(_COMMON), template):
-        render(part, folder, {**values, "template": template.name})
+    values |= {"template": template.name, "ci": NO_CI if ci is None else ci.name}
+    for part in (template.with_name(_COMMON), template, ci):
+        if part is not None:
+            render(part, folder, values)
 
 
 def render(template: Path, folder: Path, values: Mapping[str, Any]) -> None:

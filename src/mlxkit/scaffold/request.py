@@ -27,6 +27,7 @@ class Request:
         drop: columns to leave out.
         keep: columns to learn from, whatever speaks against them.
         read: how the file is to be read, by key, as typed; likewise `type`, by column, what it holds.
+        ci: whose workflows the project gets: "github", "gitlab" or "none".
         seed: of the held-out rows and of the split.
     """
 
@@ -40,6 +41,7 @@ class Request:
     drop: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     template: str = "tabular"
+    ci: str = "github"
     seed: int = 0
     read: Mapping[str, str] = field(default_factory=dict)
     type: Mapping[str, str] = field(default_factory=dict)
@@ -63,8 +65,9 @@ class Request:
         for option in ("read", "type"):
             for name, value in getattr(asked, option).items():
                 words += [f"--{option}", f"{name}={value}"]
-        if asked.template != "tabular":
-            words += ["--template", asked.template]
+        for option, default in (("template", "tabular"), ("ci", "github")):
+            if (value := getattr(asked, option)) != default:
+                words += [f"--{option}", value]
         return shlex.join(words)
 
     def hint(self, **changes: Any) -> str:
