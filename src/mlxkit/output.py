@@ -6,9 +6,9 @@ import json
 import math
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
+from mlxkit import github_actions
 from mlxkit.layout import in_columns, plain
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Output:
         self._colour = mode == "human" and sys.stdout.isatty() and _colours_wanted()
         self._colour_err = sys.stderr.isatty() and _colours_wanted()
         self.answered = False
+        self._annotated: MlxError | None = None
 
     def answer(
         self,
@@ -47,14 +48,20 @@ class Output:
         *,
         error: MlxError | None = None,
         outputs: Mapping[str, str] | None = None,
+        markdown: Callable[[], str] | None = None,
     ) -> None:
         """Print the command's result: the document, or the lines that `human` makes.
 
-        In GitHub Actions the lines also go to the step's summary, and `outputs` to the step's outputs.
+        In GitHub Actions `outputs` become the step's outputs, and its summary gets what `markdown` makes,
+        or else the lines.
         """
         self.answered = True
-        if outputs is not None:
-            _tell_github_actions(human, error, outputs)
+        if outputs is not None and github_actions.is_under_way():
+            github_actions.set_outputs(outputs)
+            told = markdown() if markdown is not None else _fenced(human())
+            github_actions.summarise(told if error is None else f"{told}\n{_caution(error)}")
+        if error is not None:
+            self._annotate(error)
         if self.mode == "json":
             if error is not None:
                 document = {**document, "error": error_document(error)}
@@ -69,17 +76,28 @@ class Output:
 
     def warn(self, text: str) -> None:
         """Say on stderr what the user should know."""
-        if self.mode != "quiet":
+        marked = github_actions.warning(text)
+        if marked is not None:
+            _print_beside(marked)
+        elif self.mode != "quiet":
             _print_beside(f"{self._err('warning:', 'yellow')} {text}")
 
     def error(self, error: MlxError) -> None:
         """Report a failure: what, where, and the next command."""
+        self._annotate(error)
         if self.mode == "json" and not self.answered:
             _print_answer([_json({"error": error_document(error)})])
         if self.mode == "json":
             return
         lines = _error_lines(error, self._err("error:", "red"), self._err("hint:", "cyan"))
         _print_beside("\n".join(lines))
+
+    def _annotate(self, error: MlxError) -> None:
+        """Mark a failure in the job, once: some commands answer and then fail with the same error."""
+        if error is not self._annotated:
+            self._annotated = error
+            for line in github_actions.marks_of(error):
+                _print_beside(line)
 
     @property
     def is_seen(self) -> bool:
@@ -122,17 +140,13 @@ class Output:
         ]
 
 
-def _tell_github_actions(
-    human: Callable[[], Sequence[str]], error: MlxError | None, outputs: Mapping[str, str]
-) -> None:
-    """Append to the files that GitHub Actions names; elsewhere there are none."""
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        wrong = ["", *_error_lines(error, "error:", "hint:")] if error is not None else []
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write("\n".join(["```", *map(plain, human()), *wrong, "```", ""]))
-    if names := os.environ.get("GITHUB_OUTPUT"):
-        with Path(names).open("a", encoding="utf-8") as file:
-            file.writelines(f"{name}={value}\n" for name, value in outputs.items())
+def _fenced(lines: Sequence[str]) -> str:
+    return "\n".join(["```", *map(plain, lines), "```", ""])
+
+
+def _caution(error: MlxError) -> str:
+    lines = _error_lines(error, "", "Hint:")
+    return "\n".join(["> [!CAUTION]", *(f"> {line.strip()}  " for line in lines), ""])
 
 
 def _error_lines(error: MlxError, title: str, hint: str) -> list[str]:

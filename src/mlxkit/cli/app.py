@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, str] = {
     "compare": "compare",
     "lineage": "lineage",
     "card": "card",
+    "report": "report",
     "drift": "drift",
     "runs": "runs",
     "models": "models",

@@ -13,8 +13,17 @@ from mlxkit.errors import Exit, Refused
 from mlxkit.output import number
 
 if TYPE_CHECKING:
-    from mlxkit.evaluation.drift import ColumnDrift, DriftReport
+    from collections.abc import Mapping
 
+    from mlxkit.adapters.forge import Posted
+    from mlxkit.evaluation.drift import ColumnDrift, DriftReport
+    from mlxkit.output import Style
+
+_VERDICTS: Mapping[str, tuple[str, Style]] = {
+    "none": ("no drift", "green"),
+    "drift": ("drift", "red"),
+    "unknown": ("cannot tell", "yellow"),
+}
 _SHOWN = 15
 _NAMED = 5
 _PROBLEMS = {
@@ -36,16 +45,25 @@ def register(app: typer.Typer) -> None:
         report: Annotated[
             Path | None, typer.Option(metavar="FILE.html", help="Write Evidently's report too.")
         ] = None,
+        issue: Annotated[
+            bool,
+            typer.Option(
+                "--issue", help="In a CI job: keep one issue open on GitHub or GitLab while there is drift."
+            ),
+        ] = False,
         env: Env = None,
     ) -> int:
         """Compare new rows with what the champion was trained on.
 
         Exits with 3 when too many columns drifted. Example: mlx drift --data data/external/new_rows.csv
         """
+        from mlxkit.cli.step_summary import of_drift
         from mlxkit.monitoring.champion import check_champion
+        from mlxkit.monitoring.drift_issue import tell_issue
         from mlxkit.project.load import load
 
-        checked = check_champion(load(session.root), data, environment=env, report=report)
+        project = load(session.root)
+        checked = check_champion(project, data, environment=env, report=report)
         found, error = checked.drift, checked.report_error
         drawn = report if error is None else None
         if checked.other_rows:
@@ -55,23 +73,27 @@ def register(app: typer.Typer) -> None:
             )
         if found.verdict == "drift" and error is None:
             error = Refused(_share(found), hint="look at the data, or train on it: run `mlx run`")
+        summary = of_drift(found, f"{_VERDICTS[found.verdict][0]}: {_share(found)}; {_subject(found)}")
+        posted = tell_issue(project, found, summary) if issue else None
         session.output.answer(
-            _document(found, drawn),
-            lambda: _lines(session, found, drawn),
+            _document(found, drawn, posted),
+            lambda: _lines(session, found, drawn, posted),
             error=error,
             outputs={"drift": found.verdict},
+            markdown=lambda: summary,
         )
         if checked.report_error is not None:
             raise checked.report_error
         return Exit.REFUSED if found.verdict == "drift" else Exit.OK
 
 
-def _document(found: DriftReport, report: Path | None) -> dict[str, Any]:
+def _document(found: DriftReport, report: Path | None, posted: Posted | None) -> dict[str, Any]:
     document = asdict(found)
-    return document | ({"report": str(report)} if report is not None else {})
+    document |= {"report": str(report)} if report is not None else {}
+    return document | ({"issue": asdict(posted)} if posted is not None else {})
 
 
-def _lines(session: Session, found: DriftReport, report: Path | None) -> list[str]:
+def _lines(session: Session, found: DriftReport, report: Path | None, posted: Posted | None) -> list[str]:
     out = session.output
     ordered = sorted(found.columns, key=lambda c: (not c.drifted, not c.counted, -_excess(c)))
     shown = ordered[: max(_SHOWN, sum(c.drifted for c in ordered))]
@@ -92,15 +114,15 @@ def _lines(session: Session, found: DriftReport, report: Path | None) -> list[st
     lines = out.table(headers, [row[: len(headers)] for row in rows], right=(3, 4))
     if len(ordered) > len(shown):
         lines.append(f"... and {len(ordered) - len(shown)} more that did not drift (--json lists all)")
-    verdict = {
-        "none": out.style("no drift", "green"),
-        "drift": out.style("drift", "red"),
-        "unknown": out.style("cannot tell", "yellow"),
-    }[found.verdict]
-    rows_read = "1 row" if found.rows == 1 else f"{found.rows} rows"
-    subject = f"{rows_read} against version {found.model_version}"
-    lines += ["", *_notes(found), f"{verdict}: {_share(found)}; {subject}"]
-    return [*lines, f"report: {report}"] if report is not None else lines
+    verdict = out.style(*_VERDICTS[found.verdict])
+    lines += ["", *_notes(found), f"{verdict}: {_share(found)}; {_subject(found)}"]
+    lines += [f"report: {report}"] if report is not None else []
+    return [*lines, *([f"{posted.action} {posted.url}"] if posted is not None else [])]
+
+
+def _subject(found: DriftReport) -> str:
+    rows = "1 row" if found.rows == 1 else f"{found.rows} rows"
+    return f"{rows} against version {found.model_version}"
 
 
 def _share(found: DriftReport) -> str:

@@ -81,11 +81,21 @@ def _answer(session: Session, project: Project, promotion: Promotion, *, dry_run
     elif promotion.pending is not None:
         error = _waiting(project, promotion)
     session.output.answer(
-        document, lambda: _lines(session, project, promotion, dry_run), error=error, outputs=outputs
+        document,
+        lambda: _lines(session, project, promotion, dry_run),
+        error=error,
+        outputs=outputs,
+        markdown=lambda: _markdown(promotion, dry_run),
     )
     for hint in promotion.hints:
         session.output.warn(hint)
     return Exit.OK if error is None else Exit.REFUSED
+
+
+def _markdown(promotion: Promotion, dry_run: bool) -> str:
+    from mlxkit.cli.step_summary import of_promotion
+
+    return of_promotion(promotion, dry_run=dry_run)
 
 
 def _golden(session: Session, project: Project, file: Path, *, to: str | None, run: str | None) -> None:

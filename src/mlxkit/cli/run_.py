@@ -135,10 +135,17 @@ def answer_run(session: Session, options: Options) -> int:
         lambda: _lines(session, result, options.dry_run),
         error=result.error,
         outputs={"run_id": result.run_id or ""},
+        markdown=lambda: _markdown(result),
     )
     if result.error is not None:
         raise result.error
     return 0
+
+
+def _markdown(result: RunResult) -> str:
+    from mlxkit.cli.step_summary import of_run
+
+    return of_run(result)
 
 
 def _document(result: RunResult, dry_run: bool) -> dict[str, Any]:

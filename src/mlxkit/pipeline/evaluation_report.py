@@ -105,6 +105,15 @@ def show(project: Project) -> Shown:
     return Shown(page, text, facts, drawn=True)
 
 
+def facts_here(project: Project) -> Evaluation | None:
+    """Return what the last evaluation found, None where that is not here."""
+    stage = project.evaluate_stage
+    if stage is None or stage.evaluation_path is None:
+        return None
+    facts = project.root / stage.evaluation_path
+    return _read(facts, facts.read_bytes(), stage.name) if facts.is_file() else None
+
+
 def redraw_stale(project: Project) -> None:
     """Draw the report of facts that came back from a cache, so that no page of other facts lies there."""
     with suppress(UsageError, DataError, OSError):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import re
-from html import unescape
 from typing import TYPE_CHECKING
 
 from mlxkit.report.blocks import Code, Heading, Note, Table, Terms, Text
 from mlxkit.report.html import Html
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
     from mlxkit.report.blocks import Report, Section
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
@@ -18,42 +20,59 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
 def render_markdown(report: Report) -> str:
     """Return the report as Markdown."""
     lines = [
-        f"# {_escaped(report.title)}",
+        f"# {escaped(report.title)}",
         "",
-        f"_{_escaped(report.kicker)}_",
+        f"_{escaped(report.kicker)}_",
         "",
-        _escaped(report.standfirst),
+        escaped(report.standfirst),
         "",
     ]
     lines += [
-        f"- **{_escaped(fact.figure)}** ({_escaped(fact.label)}): {_escaped(fact.sentence)}"
+        f"- **{escaped(fact.figure)}** ({escaped(fact.label)}): {escaped(fact.sentence)}"
         for fact in report.facts
     ]
     lines += [""] if report.facts else []
-    lines += [f"- **{name}**: {_escaped(sentence)}" for name, sentence in report.verdicts]
+    lines += [f"- **{name}**: {escaped(sentence)}" for name, sentence in report.verdicts]
     if report.cautions:
-        lines += ["", "## What to know", "", *(f"- {_escaped(caution)}" for caution in report.cautions)]
+        lines += ["", "## What to know", "", *(f"- {escaped(caution)}" for caution in report.cautions)]
     for section in report.sections:
         lines += ["", *_section(section)]
     return "\n".join(lines) + "\n"
 
 
 def _section(section: Section) -> list[str]:
-    lines = [f"## {_escaped(section.title)}"]
-    lines += ["", _escaped(section.lead)] if section.lead else []
+    lines = [f"## {escaped(section.title)}"]
+    lines += ["", escaped(section.lead)] if section.lead else []
     for block in section.blocks:
         match block:
             case Table():
                 lines += ["", *_table(block)]
             case Text(text) | Note(text, of_chart=False):
-                lines += ["", _escaped(text)]
+                lines += ["", escaped(text)]
             case Heading(text):
-                lines += ["", f"### {_escaped(text)}"]
+                lines += ["", f"### {escaped(text)}"]
             case Code(text):
                 lines += ["", *(f"    {line}" for line in text.splitlines())]
             case Terms(entries):
-                lines += ["", *(f"- **{_escaped(name)}**: {_escaped(said)}" for name, said in entries)]
+                lines += ["", *(f"- **{escaped(name)}**: {escaped(said)}" for name, said in entries)]
     return lines
+
+
+def table_lines(
+    headers: Sequence[str], rows: Iterable[Sequence[str]], *, right: Collection[int] = ()
+) -> list[str]:
+    """Return the lines of a table; its cells are text, not Markdown."""
+    lines = [
+        [escaped(header) for header in headers],
+        ["--:" if number in right else "---" for number in range(len(headers))],
+        *([escaped(cell) for cell in row] for row in rows),
+    ]
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def folded(title: str, lines: Sequence[str]) -> list[str]:
+    """Return lines that GitHub and GitLab show when somebody opens them."""
+    return ["<details>", f"<summary>{html.escape(title)}</summary>", "", *lines, "", "</details>"]
 
 
 def _table(table: Table) -> list[str]:
@@ -61,16 +80,20 @@ def _table(table: Table) -> list[str]:
         i for row in table.rows for i, cell in enumerate(row) if isinstance(cell, Html) and "<svg" in cell
     }
     kept = [i for i in range(len(table.headers)) if i not in drawn]
-    lines = [[_escaped(table.headers[i]) for i in kept], ["--:" if i in table.right else "---" for i in kept]]
-    lines += [[_cell(row[i]) for i in kept] for row in table.rows]
-    return [f"**{_escaped(table.caption)}**", "", *(f"| {' | '.join(line)} |" for line in lines)]
+    lines = table_lines(
+        [table.headers[i] for i in kept],
+        ([_cell(row[i]) for i in kept] for row in table.rows),
+        right={place for place, i in enumerate(kept) if i in table.right},
+    )
+    return [f"**{escaped(table.caption)}**", "", *lines]
 
 
 def _cell(cell: str | Html) -> str:
     if isinstance(cell, Html):
-        return _escaped(unescape(re.sub(r"<[^>]+>", "", re.sub(r"<small> ?(.*?)</small>", r" (\1)", cell))))
-    return _escaped(cell)
+        return html.unescape(re.sub(r"<[^>]+>", "", re.sub(r"<small> ?(.*?)</small>", r" (\1)", cell)))
+    return cell
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return text so that Markdown shows it as it is, on one line."""
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))

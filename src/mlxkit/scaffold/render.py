@@ -51,7 +51,7 @@ def find_template(request: Request) -> Path:
 
 
 def find_ci(request: Request) -> Path | None:
-    """Return the folder of the workflows asked for, None for none; UsageError where there are no such ones."""
+    """Return the folder of the workflows asked for, None for none; UsageError for unknown ones."""
     if request.ci == NO_CI:
         return None
     names = sorted(path.name for path in (templates_folder() / _CI).iterdir())
