@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mlxkit.errors import MlxError, Refused
+from mlxkit.errors import ConfigError, MlxError, Refused
 from mlxkit.layout import terminal_width
 from mlxkit.output import Mode, Output, number, seconds, size
 
@@ -85,16 +85,58 @@ def test_answer_and_error_are_one_document(said: Said) -> None:
     assert (json.loads(out), err) == ({"passed": False, "error": ERROR_JSON}, "")
 
 
-def test_github_gets_the_answer_and_the_error(
-    said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    summary, outputs = tmp_path / "summary", tmp_path / "outputs"
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
-    monkeypatch.setenv("GITHUB_OUTPUT", str(outputs))
-    Output("quiet").answer({}, lambda: ["a table"], error=REFUSED, outputs={"run_id": "7"})
-    assert summary.read_text() == f"```\na table\n\n{ERROR_TEXT}```\n"
-    assert outputs.read_text() == "run_id=7\n"
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A job of GitHub Actions; its summary and outputs go to files in this folder."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "outputs"))
+    return tmp_path
+
+
+MARKED = "::error title=mlx::not 'now'%0Ahere%0Aand there%0Ahint: run `mlx later`\n"
+
+
+def test_a_job_gets_summary_outputs_and_annotation(said: Said, job: Path) -> None:
+    output = Output("quiet")
+    output.answer({}, lambda: ["a table"], error=REFUSED, outputs={"run_id": "7"})
+    caution = "> [!CAUTION]\n> not 'now'  \n> here  \n> and there  \n> Hint: run `mlx later`  \n"
+    assert (job / "summary").read_text() == f"```\na table\n```\n\n{caution}"
+    assert (job / "outputs").read_text() == "run_id=7\n"
+    assert said() == ("", MARKED)
+
+
+def test_a_job_gets_markdown_where_there_is_some(said: Said, job: Path) -> None:
+    Output("quiet").answer({}, list, outputs={}, markdown=lambda: "### done\n")
+    assert (job / "summary").read_text() == "### done\n"
     assert said() == ("", "")
+
+
+def test_an_error_is_marked_once(said: Said, job: Path) -> None:
+    output = Output("json")
+    output.answer({}, list, error=REFUSED)
+    output.error(REFUSED)
+    assert said()[1] == MARKED
+
+
+def test_problems_are_marked_in_their_files(said: Said, job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a project in a subfolder of the repository; a path counts from the repository."""
+    (job / "churn/src").mkdir(parents=True)
+    (job / "churn/mlx.yaml").touch()
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(job))
+    monkeypatch.chdir(job / "churn/src")
+    problems = ["mlx.yaml:14:5 stages.train.cal: unknown key, did you mean 'call'?", "mlx.yaml:2:1 100 %, a"]
+    Output("json").error(ConfigError("mlx.yaml has 2 problems", context=problems, hint="edit mlx.yaml"))
+    place = "file=churn/mlx.yaml,line={},col={},title=mlx.yaml has 2 problems"
+    assert said()[1].splitlines() == [
+        f"::error {place.format(14, 5)}::stages.train.cal: unknown key, did you mean 'call'?",
+        f"::error {place.format(2, 1)}::100 %25, a",
+    ]
+
+
+def test_a_warning_is_marked(said: Said, job: Path) -> None:
+    Output("quiet").warn("old\nnews")
+    assert said() == ("", "::warning title=mlx::old%0Anews\n")
 
 
 def test_json_has_no_nan(said: Said) -> None:

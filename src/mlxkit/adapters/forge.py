@@ -72,7 +72,7 @@ def forge_of_job() -> Forge:
         return GitLab(variable("GITLAB_TOKEN", way))
     raise UsageError(
         "this is no job of GitHub Actions or GitLab CI",
-        hint="run `mlx report --markdown` and paste what it prints",
+        hint="leave --comment, --pull-request or --issue away",
     )
 
 

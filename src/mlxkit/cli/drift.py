@@ -15,8 +15,8 @@ from mlxkit.output import number
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mlxkit.adapters.forge import Posted
     from mlxkit.evaluation.drift import ColumnDrift, DriftReport
+    from mlxkit.monitoring.drift_issue import Told
     from mlxkit.output import Style
 
 _VERDICTS: Mapping[str, tuple[str, Style]] = {
@@ -74,26 +74,28 @@ def register(app: typer.Typer) -> None:
         if found.verdict == "drift" and error is None:
             error = Refused(_share(found), hint="look at the data, or train on it: run `mlx run`")
         summary = of_drift(found, f"{_VERDICTS[found.verdict][0]}: {_share(found)}; {_subject(found)}")
-        posted = tell_issue(project, found, summary) if issue else None
+        told = tell_issue(project, found, summary) if issue else None
         session.output.answer(
-            _document(found, drawn, posted),
-            lambda: _lines(session, found, drawn, posted),
+            _document(found, drawn, told),
+            lambda: [*_lines(session, found, drawn), *_posted(told)],
             error=error,
             outputs={"drift": found.verdict},
             markdown=lambda: summary,
         )
         if checked.report_error is not None:
             raise checked.report_error
+        if told is not None and told.problem is not None:
+            raise told.problem
         return Exit.REFUSED if found.verdict == "drift" else Exit.OK
 
 
-def _document(found: DriftReport, report: Path | None, posted: Posted | None) -> dict[str, Any]:
+def _document(found: DriftReport, report: Path | None, told: Told | None) -> dict[str, Any]:
     document = asdict(found)
     document |= {"report": str(report)} if report is not None else {}
-    return document | ({"issue": asdict(posted)} if posted is not None else {})
+    return document | ({"issue": told.to_json()} if told is not None else {})
 
 
-def _lines(session: Session, found: DriftReport, report: Path | None, posted: Posted | None) -> list[str]:
+def _lines(session: Session, found: DriftReport, report: Path | None) -> list[str]:
     out = session.output
     ordered = sorted(found.columns, key=lambda c: (not c.drifted, not c.counted, -_excess(c)))
     shown = ordered[: max(_SHOWN, sum(c.drifted for c in ordered))]
@@ -116,8 +118,12 @@ def _lines(session: Session, found: DriftReport, report: Path | None, posted: Po
         lines.append(f"... and {len(ordered) - len(shown)} more that did not drift (--json lists all)")
     verdict = out.style(*_VERDICTS[found.verdict])
     lines += ["", *_notes(found), f"{verdict}: {_share(found)}; {_subject(found)}"]
-    lines += [f"report: {report}"] if report is not None else []
-    return [*lines, *([f"{posted.action} {posted.url}"] if posted is not None else [])]
+    return [*lines, f"report: {report}"] if report is not None else lines
+
+
+def _posted(told: Told | None) -> list[str]:
+    posted = told.posted if told is not None else None
+    return [f"issue {posted.action}: {posted.url}"] if posted is not None else []
 
 
 def _subject(found: DriftReport) -> str:

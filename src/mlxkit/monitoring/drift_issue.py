@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlxkit.adapters import forge
+from mlxkit.errors import ToolError
 
 if TYPE_CHECKING:
     from mlxkit.evaluation.drift import DriftReport
@@ -13,16 +15,38 @@ if TYPE_CHECKING:
 LABEL = "drift"
 
 
-def tell_issue(project: Project, found: DriftReport, text: str) -> forge.Posted | None:
-    """Open the project's issue about drift, bring it up to date, or close it; None where nothing is to do.
+@dataclass(frozen=True)
+class Told:
+    """What became of the issue; `posted` is None where nothing was to do, or where there is a problem."""
 
-    A check that cannot tell leaves the issue as it is.
+    posted: forge.Posted | None
+    problem: ToolError | None = None
+
+    def to_json(self) -> dict[str, str | None]:
+        """Return it as plain values."""
+        return {
+            "action": self.posted.action if self.posted else None,
+            "url": self.posted.url if self.posted else None,
+            "problem": self.problem.message if self.problem else None,
+        }
+
+
+def tell_issue(project: Project, found: DriftReport, text: str) -> Told:
+    """Open the project's issue about drift, bring it up to date, or close it.
+
+    A check that cannot tell leaves the issue as it is. A forge that refuses hides no verdict.
 
     Raises:
         UsageError: this is no job of a forge.
-        ToolError: the forge refuses, or is away.
     """
     place = forge.forge_of_job()
+    try:
+        return Told(_posted(place, project, found, text))
+    except ToolError as error:
+        return Told(None, error)
+
+
+def _posted(place: forge.Forge, project: Project, found: DriftReport, text: str) -> forge.Posted | None:
     mark = f"<!-- mlx drift: {project.name} -->"
     if found.verdict == "drift":
         return place.open_issue(mark, LABEL, f"Drift in the data of {project.name}", text)
