@@ -96,16 +96,25 @@ def tags(origin: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def runner(
-    tmp_path_factory: pytest.TempPathFactory, wheels: Path, python: Path, place: FakeForge
-) -> Iterator[Runner]:
-    """A runner for a project whose `main` was run, committed and pushed by a person."""
-    folder = tmp_path_factory.mktemp("the runner")
-    repository = Repository(folder)
+def mine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """A person's clone of a project, whose `main` they ran, committed and pushed."""
+    init = getattr(request.module, "INIT", ())
+    repository = Repository(tmp_path_factory.mktemp("mine"), *init)
     repository.dvc("remote", "add", "--default", "store", str(repository.store))
     repository.mlx("run", "-q")
     repository.dvc("push", "-q")
     repository.push("Train a first model")
-    found = Runner(repository.origin, folder, python, environment=job_environment(wheels, place))
-    found.mine = repository
-    yield found
+    return repository
+
+
+@pytest.fixture(scope="module")
+def runner(
+    tmp_path_factory: pytest.TempPathFactory,
+    wheels: Path,
+    python: Path,
+    place: FakeForge,
+    mine: Repository,
+) -> Runner:
+    """A runner for the project on GitHub."""
+    folder = tmp_path_factory.mktemp("the runner")
+    return Runner(mine.origin, folder, python, environment=job_environment(wheels, place))

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -64,6 +65,7 @@ class Runner:
         python: the environment that `setup-python` gives.
         variables, secrets: the repository's own.
         environment: what each job finds set beside what GitHub sets.
+        cancel_at: what a step prints when somebody cancels the job.
     """
 
     origin: Path
@@ -72,6 +74,7 @@ class Runner:
     variables: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+    cancel_at: str | None = None
     repository: str = "team/cells"
 
     def starts(self, workflow: str, event: str, *, branch: str, changed: list[str]) -> bool:
@@ -241,20 +244,13 @@ class _Place:
             **self.variables,
             **own,
         }
-        done = subprocess.run(
-            ["bash", "-e", str(files / "script.sh")],
-            cwd=self.workspace,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
+        code, log = execute(
+            ["bash", "-e", str(files / "script.sh")], self.workspace, environment, self.runner.cancel_at
         )
         assert not (files / "env").read_text(), "GITHUB_ENV is not played"
         outputs = dict(line.split("=", 1) for line in (files / "output").read_text().splitlines())
-        outcome = "success" if done.returncode == 0 else "failure"
-        return Step(name, outcome, done.stdout, outputs, (files / "summary").read_text())
+        outcome = "success" if code == 0 else "failure"
+        return Step(name, outcome, log, outputs, (files / "summary").read_text())
 
     # --- actions
 
@@ -321,6 +317,29 @@ ACTIONS = {
     "actions/cache": _Place.cache,
     "actions/upload-artifact": _Place.upload,
 }
+
+
+def execute(
+    words: list[str], folder: Path, environment: Mapping[str, str], cancel_at: str | None = None
+) -> tuple[int, str]:
+    """Run a script and return its exit code and what it printed; a cancelled one is interrupted at a text."""
+    lines = []
+    with subprocess.Popen(
+        words,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            if cancel_at is not None and cancel_at in line:
+                os.killpg(process.pid, signal.SIGINT)
+    return process.returncode, "".join(lines)
 
 
 def _functions(*, failed: bool, workspace: Path) -> dict[str, Any]:

@@ -45,7 +45,8 @@ def register(app: typer.Typer) -> None:
             return
         found, notes = histories(project, env)
         changes = {name: [entry.to_json() for entry in entries] for name, entries in found.items()}
-        session.output.answer({"history": changes, "notes": notes}, lambda: _lines(session, found))
+        document = {"history": changes, "notes": notes}
+        session.output.answer(document, lambda: _lines(session, found), outputs={})
         _warn(session, notes)
 
 

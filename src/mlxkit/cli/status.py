@@ -44,7 +44,12 @@ def register(app: typer.Typer) -> None:
         stale = sum(s.state != "fresh" for s in states)
         refused = Refused(f"{stale} of {len(states)} stages are stale", hint="run `mlx run`")
         error = refused if check and stale else None
-        session.output.answer(document, lambda: _lines(session, states, under_way), error=error)
+        session.output.answer(
+            document,
+            lambda: _lines(session, states, under_way),
+            error=error,
+            outputs={"stale": str(stale)},
+        )
         return Exit.OK if error is None else Exit.REFUSED
 
 
