@@ -26,7 +26,7 @@ On = Annotated[
 ]
 Retries = Annotated[
     int | None,
-    typer.Option(metavar="N", min=0, help="How often a failed stage is tried again. Default: as mlx.yaml says."),
+    typer.Option(metavar="N", min=0, help="Tries again after a failure. Default: mlx.yaml's."),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the output of the stages.")]
 
@@ -67,7 +67,15 @@ def register(app: typer.Typer) -> None:
         from mlxkit.pipeline.run_result import Options
 
         options = Options(
-            tuple(stages or ()), tuple(settings or ()), force, dry_run, jobs, env, on, verbose, retries=retries
+            tuple(stages or ()),
+            tuple(settings or ()),
+            force,
+            dry_run,
+            jobs,
+            env,
+            on,
+            verbose,
+            retries=retries,
         )
         return answer_run(session, options)
 

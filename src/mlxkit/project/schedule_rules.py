@@ -1,4 +1,4 @@
-"""What the `schedule` of mlx.yaml must satisfy: times that every scheduler understands, and rows to look at."""
+"""What the `schedule` of mlx.yaml must satisfy: times that every scheduler understands, and rows."""
 
 from __future__ import annotations
 

@@ -129,8 +129,8 @@ SCHEDULE = Shape(
     {
         "train": Key(
             _CRON,
-            "When the pipeline runs and its model is promoted: five fields of cron, such as `0 3 * * 1`, or `@hourly`, "
-            "`@daily`, `@weekly`, `@monthly`, `@yearly`.",
+            "When the pipeline runs and its model is promoted: five fields of cron, such as `0 3 * * 1`, or "
+            "`@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`.",
         ),
         "drift": Key(_CRON, "When `new_rows` are compared with what the champion was trained on."),
         "new_rows": Key(Text(), "File with the rows that `drift` compares, seen from the project's root."),
