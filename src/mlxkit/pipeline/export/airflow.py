@@ -176,9 +176,10 @@ def _links(steps: Steps, groups: Sequence[str]) -> list[str]:
     """Return the statements that put the tasks into order."""
     before = [name for name in ("extract", "validate") if name in groups]
     after = [name for name in ("validate_model", "upload") if name in groups]
-    links = [_chain([*before, _stages(steps.first)])]
+    first, last = ([_stages(names)] if names else [] for names in (steps.first, steps.last))
+    links = [_chain([*before, *first])] if len(before) + len(first) > 1 else []
     links += [_chain([_stages((maker,)), _stages((reader,))]) for maker, reader in steps.edges]
-    return [*links, _chain([_stages(steps.last), *after])] if after else links
+    return [*links, _chain([*last, *after])] if after else links
 
 
 def _stages(names: Sequence[str]) -> str:

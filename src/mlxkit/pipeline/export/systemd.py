@@ -43,10 +43,8 @@ def no_longer_scheduled(project: str, folder: Path, wanted: dict[str, str]) -> t
 
 
 def _service(project: str, root: Path, programs: Path, job: Job) -> str:
-    commands = [
-        " ".join(_word(word) for word in (str(programs / program), *arguments))
-        for program, *arguments in job.commands
-    ]
+    # `env` finds mlx: systemd takes no program in a folder with a quote or a backslash in its name.
+    commands = [" ".join(_word(word) for word in ("/usr/bin/env", *words)) for words in job.commands]
     path = f"PATH={programs}:{_SYSTEM_PATH}"
     refused = ["# Gates that refuse a model are no failure.", f"SuccessExitStatus={_REFUSED}"]
     return _text(
