@@ -26,7 +26,7 @@ def test_airflow(scheduled: TmpDir, mlx: Mlx) -> None:
     done = mlx("export", "airflow")
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
-        f"wrote {scheduled}/dags/copies.py: the DAG 'copies' with 4 tasks, at '0 3 * * 1'",
+        "wrote dags/copies.py: the DAG 'copies' with 4 tasks, at '0 3 * * 1'",
         "wrote the DAG 'copies-drift', too, at '@daily'",
     ]
     first = (scheduled / "dags/copies.py").read_bytes()
@@ -43,7 +43,7 @@ def test_airflow_without_a_schedule(copies: TmpDir, mlx: Mlx) -> None:
     copies.gen("mlx.yaml", text)
     done = mlx("export", "airflow")
     assert done.out.splitlines() == [
-        f"wrote {copies}/dags/copies.py: the DAG 'copies' with 4 tasks, when somebody starts it: mlx.yaml has no "
+        "wrote dags/copies.py: the DAG 'copies' with 4 tasks, when somebody starts it: mlx.yaml has no "
         "`schedule: train`",
         "next: make its pool with `airflow pools set small 1 mlx`",
     ]

@@ -145,10 +145,16 @@ def _dag_lines(project: Project, path: Path, found: DagFile) -> list[str]:
     when = f"at '{schedule}'" if schedule else "when somebody starts it: mlx.yaml has no `schedule: train`"
     drift = [f"wrote the DAG '{found.dag}-drift', too, at '{project.schedule.drift}'"]
     return [
-        f"wrote {path}: the DAG '{found.dag}' with {len(found.tasks)} tasks, {when}",
+        f"wrote {_shown(path)}: the DAG '{found.dag}' with {len(found.tasks)} tasks, {when}",
         *(drift if project.schedule.drift else []),
         *(f"next: make its pool with `airflow pools set {pool} 1 mlx`" for pool in found.pools),
     ]
+
+
+def _shown(path: Path) -> Path:
+    """Return a path as seen from the working folder, where it lies there."""
+    here, whole = Path.cwd(), path.absolute()
+    return whole.relative_to(here) if whole.is_relative_to(here) else path
 
 
 def _unit_lines(found: dict[str, str], output: Path | None) -> Sequence[str]:
@@ -156,6 +162,6 @@ def _unit_lines(found: dict[str, str], output: Path | None) -> Sequence[str]:
         return [line for name, text in found.items() for line in (f"# {name}", *text.splitlines(), "")][:-1]
     timers = " ".join(name for name in found if name.endswith(".timer"))
     return [
-        *(f"wrote {output / name}" for name in found),
+        *(f"wrote {_shown(output / name)}" for name in found),
         f"next: systemctl --user daemon-reload && systemctl --user enable --now {timers}",
     ]
