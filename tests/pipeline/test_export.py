@@ -151,6 +151,15 @@ def test_a_dag_elsewhere_names_the_project(project: Project, tmp_path: Path) -> 
     assert eval(folder[1]) == str(strange.root)
 
 
+def test_programs_of_the_project_move_with_it(project: Project) -> None:
+    programs = project.root / ".venv/bin"
+    path = project.root / "deep/er/churn.py"
+    text = dag_file(project, project.environments["dev"], programs=programs, path=path).text
+    assert 'PROGRAMS = PROJECT / ".venv" / "bin"\n' in text
+    assert "    Path(__file__).resolve().parents[2],\n" in text
+    assert str(project.root) not in text
+
+
 def test_a_project_without_a_model_has_nothing_to_promote(project: Project) -> None:
     text = dag_text(project_at(project.root, stage("only", "", "out.txt"), schedule=Schedule()))
     assert 'with TaskGroup("upload")' not in text

@@ -45,14 +45,12 @@ def _register_airflow(export: typer.Typer) -> None:
 
         Example: mlx export airflow --output ~/airflow/dags
         """
-        from mlxkit.pipeline.export.airflow import SCHEDULER, dag_file, dag_name
+        from mlxkit.pipeline.export.airflow import SCHEDULER, dag_file, dag_path
         from mlxkit.pipeline.export.job import programs_of
         from mlxkit.pipeline.export.marked import write_marked
 
         project, environment = _chosen(session, env)
-        name = f"{dag_name(project, environment)}.py"
-        path = project.root / "dags" / name if output is None else output
-        path = path / name if path.is_dir() else path
+        path = dag_path(project, environment, output)
         found = dag_file(project, environment, programs=programs_of(project.root), path=path)
         write_marked({path: found.text}, SCHEDULER)
         _warn(session, project, environment)

@@ -79,6 +79,25 @@ def dag_name(project: Project, environment: Environment) -> str:
     return project.name if environment.name == first else f"{project.name}-{environment.name}"
 
 
+def dag_path(project: Project, environment: Environment, output: Path | None) -> Path:
+    """Return where the DAG file goes: into `dags/` of the project, into a folder, or to a file.
+
+    Raises:
+        UsageError: Airflow would not look at a file of that name.
+    """
+    name = f"{dag_name(project, environment)}.py"
+    if output is None:
+        return project.root / "dags" / name
+    if output.is_dir():
+        return output / name
+    if output.suffix != ".py":
+        raise UsageError(
+            f"'{output}' is no folder, and no name of a DAG file, which ends with '.py'",
+            hint=f"run `mlx export airflow --output {shlex.quote(str(output / name))}`",
+        )
+    return output
+
+
 def dag_file(project: Project, environment: Environment, *, programs: Path, path: Path) -> DagFile:
     """Write the DAG file of a project, as it will stand at `path`: inside the project it finds it by itself.
 

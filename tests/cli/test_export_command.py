@@ -133,6 +133,16 @@ def test_an_environment_that_does_not_exist(scheduled: TmpDir, mlx: Mlx, schedul
     assert not (scheduled / "dags").exists()
 
 
+def test_airflow_into_a_folder_that_is_not_there(scheduled: TmpDir, mlx: Mlx) -> None:
+    done = mlx("export", "airflow", "--output", "air flow/dags")
+    assert done.code == 2
+    assert done.err.splitlines() == [
+        "error: 'air flow/dags' is no folder, and no name of a DAG file, which ends with '.py'",
+        "hint: run `mlx export airflow --output 'air flow/dags/copies.py'`",
+    ]
+    assert not (scheduled / "air flow").exists()
+
+
 def test_a_file_in_the_way(scheduled: TmpDir, mlx: Mlx) -> None:
     scheduled.gen("dags/copies.py", "own = 1\n")
     done = mlx("export", "airflow")
