@@ -77,8 +77,8 @@ def test_a_time_is_refused_with_its_reason(churn: Churn, text: str, reason: str)
 
 WRONG = {
     "unknown key": (
-        "schedule: {trian: '@daily'}",
-        ["33:12 schedule.trian: unknown key, did you mean 'train'?"],
+        "schedule: {trainn: '@daily'}",
+        ["33:12 schedule.trainn: unknown key, did you mean 'train'?"],
     ),
     "text": ("schedule: '@daily'", ["33:1 schedule: must be a mapping, is '@daily'"]),
     "time without a value": ("schedule: {train: }", ["33:12 schedule.train: must be text, is empty"]),
