@@ -127,6 +127,14 @@ def test_ejecting(mlx: Mlx, committed: TmpDir) -> None:
     assert git(committed, "log", "--oneline").count("\n") == 1
 
 
+def test_what_was_exported_is_lost(mlx: Mlx, committed: TmpDir) -> None:
+    with (committed / "mlx.yaml").open("a") as file:
+        file.write('schedule: {train: "@daily"}\n')
+    git(committed, "commit", "-qam", "every day")
+    document = mlx("eject", "--dry-run", "--json").json
+    assert document["lost"][0] == "the schedule: what was exported calls mlx"
+
+
 def test_document(mlx: Mlx, committed: TmpDir) -> None:
     expected = {
         "ejected": False,

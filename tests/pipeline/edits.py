@@ -186,5 +186,8 @@ CHANGES: dict[str, tuple[Callable[[SmallProject], Any], dict[str, tuple[str, ...
         lambda p: [os.utime(f) for f in p.root.rglob("*") if f.is_file()],
         {},
     ),
-    "where and how long a stage runs": (lambda p: p.change_stage("clean", timeout="1h", retries=2), {}),
+    "where and how long a stage runs": (
+        lambda p: p.change_stage("clean", timeout="1h", retries=2, pool="gpu"),
+        {},
+    ),
 }

@@ -145,6 +145,7 @@ UNTOUCHED: dict[str, dict[str, Any]] = {
     "on": {"on": "box"},
     "timeout": {"timeout": "1h"},
     "retries": {"retries": 3},
+    "pool": {"pool": "gpu"},
 }
 TOUCHED: dict[str, dict[str, Any]] = {
     "call": {"call": "demo.steps:other"},

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from small_project import SmallProject
 
+    from conftest import Mlx
     from mlxkit.pipeline.events import Event
 
 ALL = ("clean", "left", "right", "join")
@@ -299,6 +300,15 @@ def test_retries_end(small: SmallProject) -> None:
     small.configure({"bad": {"cmd": "echo x >> tries; exit 3", "outputs": ["out.txt"], "retries": 2}})
     assert by_status(small.run()) == {"bad": "failed"}
     assert small.text("tries") == "x\n" * 3
+
+
+@pytest.mark.parametrize(("retries", "tries"), [("0", 1), ("1", 2)])
+def test_a_scheduler_may_count_the_retries_itself(
+    small: SmallProject, mlx: Mlx, retries: str, tries: int
+) -> None:
+    small.configure({"bad": {"cmd": "echo x >> tries; exit 3", "outputs": ["out.txt"], "retries": 2}})
+    assert mlx("run", "bad", "--retries", retries).code == 1
+    assert small.text("tries") == "x\n" * tries
 
 
 def test_a_path_with_spaces_and_umlauts(

@@ -95,6 +95,8 @@ def test_accepts_the_example(churn: Churn) -> None:
         ("- {metric: roc_auc, min: 0.8}", "- {latency: batch, p95: 20, rows: 100}"),
         ("- {metric: roc_auc, min: 0.8}", "- {size: 1.5 GiB}"),
         ("staging: {}", "staging: {gates: [{loads: clean, timeout: 5m}]}"),
+        ("drift:", "schedule: {train: '0 3 * * 1', drift: '@daily', new_rows: data/new.csv}\ndrift:"),
+        ("evaluate: {}", "evaluate: {pool: gpu}"),
     ],
 )
 def test_accepts_what_mlx_accepts(churn: Churn, edit: tuple[str, str]) -> None:

@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, str] = {
     "ui": "ui",
     "gc": "gc",
     "doctor": "doctor",
+    "export": "export",
     "eject": "eject",
     "exec": "exec_",
 }

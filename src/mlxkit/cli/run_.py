@@ -24,6 +24,10 @@ Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Stages to run at the sa
 On = Annotated[
     str | None, typer.Option(metavar="TARGET", help="Where to run the named stages, else `train`.")
 ]
+Retries = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=0, help="Tries again after a failure. Default: mlx.yaml's."),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the output of the stages.")]
 
 _WORTH_SECONDS = 0.1
@@ -52,6 +56,7 @@ def register(app: typer.Typer) -> None:
         jobs: Jobs = 2,
         env: Env = None,
         on: On = None,
+        retries: Retries = None,
         verbose: Verbose = False,
     ) -> int:
         """Run what is out of date, and record it in MLflow.
@@ -59,7 +64,20 @@ def register(app: typer.Typer) -> None:
         With stages named, those and what they read from.
         Example: mlx run train --set model.learning_rate=0.05
         """
-        return _run(session, tuple(stages or ()), settings, force, dry_run, jobs, env, on, verbose)
+        from mlxkit.pipeline.run_result import Options
+
+        options = Options(
+            tuple(stages or ()),
+            tuple(settings or ()),
+            force,
+            dry_run,
+            jobs,
+            env,
+            on,
+            verbose,
+            retries=retries,
+        )
+        return answer_run(session, options)
 
     @command(app)
     def train(

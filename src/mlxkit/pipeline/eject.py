@@ -23,7 +23,7 @@ from mlxkit.pipeline.plain.script import NotPlain
 from mlxkit.pipeline.plain.shell import plain_command
 from mlxkit.pipeline.plain.surroundings import Surroundings, import_path, surroundings
 from mlxkit.project.files import write_atomically
-from mlxkit.project.models import CONFIG_FILE
+from mlxkit.project.models import CONFIG_FILE, Schedule
 from mlxkit.scaffold.leave import MENTION, Leaving, Line, edits, is_installable
 from mlxkit.scaffold.requirements import requirements_of
 
@@ -241,6 +241,7 @@ def _lost(project: Project) -> tuple[str, ...]:
                 model and any((project.gates, *(e.gates for e in project.environments.values()))),
             ),
             ("drift: nothing compares new rows with the training rows", model),
+            ("the schedule: what was exported calls mlx", project.schedule != Schedule()),
             ("the report: metrics have no intervals, and nothing draws a page", _reports(project)),
             ("reasons: `dvc status` says what changed, not why a stage is stale", True),
             ("the record beside a run: hashes of its data, what was not committed", model),

@@ -251,6 +251,7 @@ class Execution:
         """Keep what a stage made, or try again, or end it as failed."""
         stage, job = self._project.stages[name], running.job
         error, attempt = self._settlement.failure(stage, job, outcome), self._results.attempts[name]
+        retries = self._options.retries_of(stage)
         sent = self._away.record(stage)
         if error is not None:
             self._away.give_up(stage, waits=outcome.waits)
@@ -259,10 +260,10 @@ class Execution:
         if (
             error is not None
             and not outcome.waits
-            and attempt <= stage.retries
+            and attempt <= retries
             and self._settlement.changed(name, begun.hashes) is None
         ):
-            self._events(Warned(f"{name} failed, trying again ({attempt} of {stage.retries}): {error}"))
+            self._events(Warned(f"{name} failed, trying again ({attempt} of {retries}): {error}"))
             return self._execute(name, begun.state)
         if error is None and sent is not None:
             error = self._settlement.commit_as(sent)

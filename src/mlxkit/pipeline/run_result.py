@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mlxkit.errors import MlxError
+    from mlxkit.project.models import Stage
 
 Status = Literal["ran", "restored", "fresh", "failed", "skipped", "away"]
 
@@ -24,6 +25,7 @@ class Options:
         job: name of a job on another machine whose outputs are wanted; then `stages` names its stage alone.
         jobs: how many stages may run at the same time on each machine, at least 1.
         verbose: the output of the stages is shown as it comes, so that no error needs to repeat it.
+        retries: how many more times a failed stage is tried; None means as mlx.yaml says.
     """
 
     stages: tuple[str, ...] = ()
@@ -35,10 +37,15 @@ class Options:
     on: str | None = None
     verbose: bool = False
     job: str | None = None
+    retries: int | None = None
 
     def forces(self, stage: str) -> bool:
         """Whether a stage is to run even when it is fresh: of those needed, only the named ones."""
         return self.force and (not self.stages or stage in self.stages)
+
+    def retries_of(self, stage: Stage) -> int:
+        """Return how many more times a failed stage is tried."""
+        return stage.retries if self.retries is None else self.retries
 
 
 @dataclass(frozen=True)

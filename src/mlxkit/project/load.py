@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mlxkit.errors import ConfigError, NotInProjectError
 from mlxkit.project import environments as env
+from mlxkit.project.cron import normal
 from mlxkit.project.durations import seconds
 from mlxkit.project.located import Problem, Problems, Value, read_yaml
 from mlxkit.project.models import (
@@ -21,6 +22,7 @@ from mlxkit.project.models import (
     Kind,
     Project,
     RemoteTarget,
+    Schedule,
     Stage,
     Task,
     model_output,
@@ -28,6 +30,7 @@ from mlxkit.project.models import (
 from mlxkit.project.params import read_params
 from mlxkit.project.read_gates import read_gates
 from mlxkit.project.rules import check_rules
+from mlxkit.project.schedule_rules import TIMES
 from mlxkit.project.schema import ROOT
 from mlxkit.project.sound import sound_part
 from mlxkit.project.validation import validate
@@ -113,6 +116,7 @@ def _project(root: Path, value: Value) -> Project:
         read={name: _option(item) for name, item in _entries(data.get("read")).items()},
         gates=read_gates(_entries(data.get("promote")).get("gates")),
         drift=_drift(_entries(data.get("drift"))),
+        schedule=_schedule(_entries(data.get("schedule"))),
         card=Card(**{name: item.text.strip() for name, item in _entries(data.get("card")).items()}),
         environments={name: _environment(name, v) for name, v in _entries(data.get("environments")).items()}
         or env.DEFAULTS,
@@ -135,6 +139,11 @@ def _texts(value: Value | None) -> tuple[str, ...]:
 def _drift(data: Mapping[str, Value]) -> DriftRules:
     rules = DriftRules(values=_text(data, "values"))
     return replace(rules, max_share=float(data["max_share"].data)) if "max_share" in data else rules
+
+
+def _schedule(data: Mapping[str, Value]) -> Schedule:
+    times = {name: normal(data[name].text) for name in TIMES if name in data}
+    return Schedule(**times, new_rows=_text(data, "new_rows"))
 
 
 def _label(value: Value | None) -> str | int | float | bool | None:
@@ -177,6 +186,7 @@ def _stage(name: str, value: Value) -> Stage:
         timeout=seconds(data["timeout"].text) if "timeout" in data else None,
         retries=data["retries"].data if "retries" in data else 0,
         on=_text(data, "on"),
+        pool=_text(data, "pool"),
     )
 
 

@@ -37,6 +37,7 @@ class Stage:
         timeout: seconds, or None for no limit.
         retries: how many more times a failed stage is tried.
         on: name of a target, or None for this machine.
+        pool: Airflow's pool for its task, or None for the default one.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Stage:
     timeout: float | None = None
     retries: int = 0
     on: str | None = None
+    pool: str | None = None
 
     @property
     def metrics_path(self) -> str | None:
@@ -92,6 +94,20 @@ class DriftRules:
 
     max_share: float = 0.3
     values: str | None = None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When what is exported to a scheduler runs, in the fields of cron; None is never.
+
+    Attributes:
+        train: the pipeline, and then the promotion.
+        drift: the comparison of `new_rows`, a file, with what the champion was trained on.
+    """
+
+    train: str | None = None
+    drift: str | None = None
+    new_rows: str | None = None
 
 
 @dataclass(frozen=True)
@@ -180,6 +196,7 @@ class Project:
     read: Mapping[str, Any] = field(default_factory=dict)
     gates: tuple[Gate, ...] = ()
     drift: DriftRules = field(default_factory=DriftRules)
+    schedule: Schedule = field(default_factory=Schedule)
     card: Card = field(default_factory=Card)
     environments: Mapping[str, Environment] = field(default_factory=dict)
     targets: Mapping[str, RemoteTarget] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from mlxkit.project.flow import depends_on, inside, producers
 from mlxkit.project.gate_rules import check_gates
 from mlxkit.project.models import PARAMS_FILE, Project, Stage
 from mlxkit.project.path_rules import check_path
+from mlxkit.project.schedule_rules import check_schedule
 from mlxkit.project.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def check_rules(project: Project, sound: Sound, params: Mapping[str, Any], probl
     _check_environments(project, data, problems)
     if "read" in data:
         _check_read(project, data["read"], problems)
+    if "schedule" in data:
+        check_schedule(data["schedule"], problems)
     if project.drift.values is not None and "drift" not in sound.broken:
         check_values(project, data["drift"].data["values"], problems)
 

@@ -52,6 +52,7 @@ STAGE = Shape(
         "timeout": Key(Text(DURATION, "30m"), "Longest time the stage may take: seconds, or `30m`, `2h`."),
         "retries": Key(Number(0, 100, whole=True), "How many more times a failed stage is tried. Default 0."),
         "on": Key(Text(), "Target that runs the stage. Default: this machine."),
+        "pool": Key(Text(), "Airflow's pool for the stage's task (`mlx export airflow`)."),
     },
 )
 
@@ -121,6 +122,21 @@ CARD = Shape(
     },
 )
 
+_CRON = Text(example="0 3 * * 1")
+
+SCHEDULE = Shape(
+    "schedule",
+    {
+        "train": Key(
+            _CRON,
+            "When the pipeline runs and its model is promoted: five fields of cron, such as `0 3 * * 1`, or "
+            "`@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`.",
+        ),
+        "drift": Key(_CRON, "When `new_rows` are compared with what the champion was trained on."),
+        "new_rows": Key(Text(), "File with the rows that `drift` compares, seen from the project's root."),
+    },
+)
+
 READ = Shape(
     "read",
     {
@@ -186,6 +202,7 @@ ROOT = Shape(
             ),
             "When new data counts as drifted.",
         ),
+        "schedule": Key(SCHEDULE, "When Airflow, cron or systemd run what (`mlx export`)."),
         "card": Key(CARD, "What only people know, for the model card (`mlx card`)."),
         "environments": Key(
             MapOf(ENVIRONMENT, NAME),

@@ -1,0 +1,1 @@
+"""Files that let a scheduler run a project: Airflow, cron, systemd."""
