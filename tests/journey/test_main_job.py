@@ -336,3 +336,30 @@ print(json.dumps({{
     assert record["artifacts"] == ["dvc.lock", *reports, "mlx.yaml", "params.yaml", "promotions"]
     assert record["models"] == 1
     assert record["signature"] is True
+
+
+def test_the_report_for_who_merges(journey: Journey, project: Path, tmp_path: Path) -> None:
+    document = good(project, "mlx", "report", "--json").json
+    assert (document["environment"], document["url"], document["not_judged"]) == ("dev", None, None)
+    assert document["passed"] is all(gate["passed"] for gate in document["gates"])
+    assert "dev" in document["comparison"]["first"]["aliases"]
+    text = good(project, "mlx", "report", "--markdown").out
+    assert text.startswith("## cells: ")
+    assert "| ROC AUC |" in text
+    good(project, "mlx", "report", "--no-gates", "-o", str(tmp_path / "report.md"))
+    assert "The gates were not asked." in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_report_that_cannot_be_posted(journey: Journey, project: Path) -> None:
+    for option in (("--comment",), ("--pull-request", "topic")):
+        done = call(project, "mlx", "report", *option)
+        assert (done.code, done.err) == (
+            2,
+            "error: this is no job of GitHub Actions or GitLab CI\n"
+            "hint: leave --comment, --pull-request or --issue away\n",
+        )
+    both = call(project, "mlx", "report", "--comment", "--pull-request", "topic")
+    assert (both.code, both.err.splitlines()[0]) == (
+        2,
+        "error: --comment and --pull-request exclude each other",
+    )
