@@ -322,7 +322,7 @@ ACTIONS = {
 def execute(
     words: list[str], folder: Path, environment: Mapping[str, str], cancel_at: str | None = None
 ) -> tuple[int, str]:
-    """Run a script and return its exit code and what it printed; a cancelled one is interrupted at a text."""
+    """Run a script and return its exit code and what it printed; a cancelled one is told to end at a text."""
     lines = []
     with subprocess.Popen(
         words,
@@ -338,7 +338,7 @@ def execute(
         for line in process.stdout:
             lines.append(line)
             if cancel_at is not None and cancel_at in line:
-                os.killpg(process.pid, signal.SIGINT)
+                os.killpg(process.pid, signal.SIGTERM)
     return process.returncode, "".join(lines)
 
 
