@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from dataclasses import fields
 from pathlib import Path
@@ -104,6 +105,8 @@ def _environment() -> Environment:
     )
     environment.filters["py"] = python_literal
     environment.filters["yaml"] = yaml_scalar
+    environment.filters["shell"] = shlex.quote
+    environment.filters["regex"] = re.escape
     environment.filters["cell"] = lambda value: str(value).replace("|", "\\|").replace("\n", " ")
     return environment
 
