@@ -44,7 +44,7 @@ notebooks/1.0-{author}-initial-data-exploration.ipynb
 params.yaml
 pyproject.toml
 references/data_dictionary.md
-reports/figures/.gitkeep
+reports/.gitkeep
 src/digits/__init__.py
 src/digits/data/__init__.py
 src/digits/data/make_dataset.py

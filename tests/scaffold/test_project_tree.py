@@ -40,7 +40,7 @@ notebooks/1.0-{author}-initial-data-exploration.ipynb
 params.yaml
 pyproject.toml
 references/data_dictionary.md
-reports/figures/.gitkeep
+reports/.gitkeep
 src/churn_2/__init__.py
 src/churn_2/data/__init__.py
 src/churn_2/data/make_dataset.py
