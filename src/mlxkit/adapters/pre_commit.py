@@ -41,4 +41,6 @@ def install(root: Path, program: str) -> str | None:
         [program, "install", "--allow-missing-config"], cwd=root, capture_output=True, check=False
     )
     said = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
-    return (said[-1] if said else f"exit code {done.returncode}") if done.returncode else None
+    if done.returncode == 0:
+        return None
+    return said[0].removeprefix("[ERROR] ") if said else f"'{program}' failed with {done.returncode}"
