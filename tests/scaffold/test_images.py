@@ -59,6 +59,9 @@ src/digits/visualization/__init__.py
 src/digits/visualization/visualize.py
 tests/conftest.py
 tests/test_make_dataset.py
+tests/test_model.py
+tests/test_pipeline.py
+tests/test_raw_data.py
 tests/test_train_model.py
 tests/test_visualize.py
 """

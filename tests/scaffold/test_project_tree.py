@@ -57,6 +57,9 @@ src/churn_2/visualization/visualize.py
 tests/conftest.py
 tests/test_build_features.py
 tests/test_make_dataset.py
+tests/test_model.py
+tests/test_pipeline.py
+tests/test_raw_data.py
 tests/test_train_model.py
 tests/test_visualize.py
 """
