@@ -1,4 +1,4 @@
-"""The tests that a new project comes with fail when its code or its data goes wrong, each for its own reason."""
+"""The tests of a new project fail when its code or its data goes wrong, each for its own reason."""
 
 from __future__ import annotations
 
@@ -112,7 +112,12 @@ FAULTS = {
         "test_pipeline.py",
     ),
     "folds without a seed": (CHOICE, "random_state=seed + repeat", "random_state=None", "test_pipeline.py"),
-    "a stage that makes nothing": (FIGURES, "    figures.mkdir", "    return\n    figures.mkdir", "test_pipeline.py"),
+    "a stage that makes nothing": (
+        FIGURES,
+        "    figures.mkdir",
+        "    return\n    figures.mkdir",
+        "test_pipeline.py",
+    ),
 }
 # What is done to the raw data, and the test that must see it.
 SPOILED = {
@@ -152,7 +157,9 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     person = [f"{number:04d}-X" for number in random.permutation(ROWS)]
     people = pd.DataFrame({"person": person, "size": size, "weight": random.normal(size=ROWS), "town": town})
     people.assign(born=random.permutation(born), ill=ill).to_csv(folder / "people.csv", index=False)
-    root = scaffold(Request(folder / "sick", folder / "people.csv", target="ill", key="person", keep=("born",))).root
+    root = scaffold(
+        Request(folder / "sick", folder / "people.csv", target="ill", key="person", keep=("born",))
+    ).root
     done = run_tests(root)
     assert done.returncode == 0, done.stdout
     assert "skipped" not in done.stdout

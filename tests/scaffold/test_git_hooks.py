@@ -6,7 +6,6 @@ import io
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +14,8 @@ from mlxkit.adapters import pre_commit
 from mlxkit.output import Output
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import Mlx, TmpDir
 
 # DVC calls what pygtrie deprecates.
@@ -58,7 +59,9 @@ def test_asked_on_a_terminal(
     monkeypatch.setattr(Output, "can_ask", True)
     monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
     result = mlx("init", "p")
-    assert "install git hooks: checks before a commit, DVC's checkout and push with git's? [y/N]" in result.err
+    assert (
+        "install git hooks: checks before a commit, DVC's checkout and push with git's? [y/N]" in result.err
+    )
     assert installed(tmp_dir / "p") == hooks
 
 
@@ -95,7 +98,11 @@ def test_make_hooks_keeps_the_hooks_of_somebody_else(repository: Path, mlx: Mlx)
     subprocess.run(["make", "hooks"], cwd=repository / "p", check=True, capture_output=True)
     environment = {**os.environ, "SKIP": "mypy"}
     done = subprocess.run(
-        ["git", "commit", "--allow-empty", "-m", "x"], cwd=repository, env=environment, capture_output=True, check=False
+        ["git", "commit", "--allow-empty", "-m", "x"],
+        cwd=repository,
+        env=environment,
+        capture_output=True,
+        check=False,
     )
     assert done.returncode == 1
     assert b"mine" in done.stderr
@@ -105,7 +112,8 @@ def test_a_list_of_hooks_of_the_repository_stays_in_use(repository: Path, mlx: M
     (repository / ".pre-commit-config.yaml").write_text("repos: []\n")
     document = mlx("init", "p", "--git-hooks", "--json").json
     assert document["warnings"][-1] == (
-        f"{NOT}, since '{repository}' has its own list for pre-commit: add what 'p/.pre-commit-config.yaml' lists"
+        f"{NOT}, since '{repository}' has its own list for pre-commit: "
+        "add what 'p/.pre-commit-config.yaml' lists"
     )
     assert installed(repository) == []
 

@@ -1,4 +1,4 @@
-"""The Makefile of a new project, by real make: alone, several targets at once, and where nothing is set up."""
+"""The Makefile of a new project, by real make: one target, several at once, and with nothing set up."""
 
 from __future__ import annotations
 
@@ -20,7 +20,20 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
-TARGETS = "setup hooks data train evaluate promote drift test lint ui clean help".split()
+TARGETS = [
+    "setup",
+    "hooks",
+    "data",
+    "train",
+    "evaluate",
+    "promote",
+    "drift",
+    "test",
+    "lint",
+    "ui",
+    "clean",
+    "help",
+]
 # In place of Python while an environment is made: it makes one whose programs only say that they were called.
 BUILDER = """\
 #!/bin/sh
@@ -31,7 +44,7 @@ for name in python mlx ruff mypy pre-commit; do
     chmod +x .venv/bin/$name
 done
 """
-INSTALL = 'python -m pip install --editable .[dev]'
+INSTALL = "python -m pip install --editable .[dev]"
 
 
 @pytest.fixture
@@ -79,7 +92,13 @@ def test_a_target_is_one_command(project: Path, target: str) -> None:
 def test_on_a_fresh_clone_the_environment_is_made_once(project: Path) -> None:
     log = good(project, "-j", "setup", "test", "lint", "train", bare=True)
     assert log[:2] == ["made -m venv .venv", INSTALL]
-    assert sorted(log[2:]) == ["mlx train", "mypy ", "python -m pytest", "ruff check .", "ruff format --check ."]
+    assert sorted(log[2:]) == [
+        "mlx train",
+        "mypy ",
+        "python -m pytest",
+        "ruff check .",
+        "ruff format --check .",
+    ]
     assert good(project, "setup", "train", bare=True) == ["mlx train"]
 
 
@@ -110,12 +129,21 @@ def test_targets_wait_for_what_they_use(project: Path) -> None:
     good(project, "setup", bare=True)
     asked = ["drift", "promote", "evaluate", "train", "data"]
     assert good(project, "-j", *asked, bare=True) == [
-        "mlx run features", "mlx train", "mlx evaluate", "mlx promote", "mlx drift --data data/external/new_rows.csv",
-    ]  # fmt: skip
+        "mlx run features",
+        "mlx train",
+        "mlx evaluate",
+        "mlx promote",
+        "mlx drift --data data/external/new_rows.csv",
+    ]
 
 
 def test_clean_leaves_data_and_models(project: Path) -> None:
-    for path in ("src/made/__pycache__/x.pyc", ".ruff_cache/x", "models/made/MLmodel", "data/interim/x.parquet"):
+    for path in (
+        "src/made/__pycache__/x.pyc",
+        ".ruff_cache/x",
+        "models/made/MLmodel",
+        "data/interim/x.parquet",
+    ):
         (project / path).parent.mkdir(parents=True, exist_ok=True)
         (project / path).write_text("")
     make(project, "-j", "clean")
