@@ -161,9 +161,9 @@ def test_a_hook_catches_it_within_a_repository(inside: Path, fault: tuple[str, s
 
 
 def test_mlx_check_says_what_is_wrong_and_where_mlx_is_missing(project: Path) -> None:
-    (project / "mlx.yaml").write_text("mlx: 1\nprject: made\n")
+    (project / "mlx.yaml").write_text("mlx: 1\ntasks: made\n")
     git(project, "add", ".")
-    assert "mlx.yaml:2:1 prject: unknown key, did you mean 'project'?" in run(project, "mlx-check").stdout
+    assert "mlx.yaml:2:1 tasks: unknown key, did you mean 'task'?" in run(project, "mlx-check").stdout
     assert (
         "mlx is not installed here; next: make setup"
         in run(project, "mlx-check", PATH="/usr/bin:/bin").stdout
