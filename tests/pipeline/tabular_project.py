@@ -128,7 +128,7 @@ def make_trainable(folder: Path) -> TabularProject:
 
 def make(folder: Path, *, live: bool = True) -> TabularProject:
     """Let `mlx init` make the project, without a run yet; `live` lets its training log values itself."""
-    init = ["mlx", "init", "patients", "--task", "regression", "--yes"]
+    init = ["mlx", "init", "patients", "--task", "regression", "--no-git-hooks"]
     subprocess.run(init, cwd=folder, check=True, capture_output=True)
     root = folder / "patients"
     _settle(root / "params.yaml")

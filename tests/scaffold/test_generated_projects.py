@@ -188,6 +188,32 @@ def test_own_tests_and_types_of_classes_split_by_a_number_of_time(tmp_dir: TmpDi
     check(made.root, "pytest", "-q", "-p", "no:cacheprovider", "tests/test_train_model.py")
 
 
+@pytest.mark.parametrize("time", [None, "step", "born"])
+def test_style_and_types_of_a_project_with_the_longest_name(tmp_dir: TmpDir, time: str | None) -> None:
+    """Columns of every kind, so that each import is as long as it can be."""
+    random = np.random.default_rng(0)
+    born = random.permutation(pd.date_range("1960-01-01", periods=300, freq="41D").strftime("%d.%m.%Y"))
+    pd.DataFrame(
+        {
+            "person": [f"{number:05d}-x" for number in range(300)],
+            "step": range(300),
+            "size": random.normal(size=300),
+            "price": [f"{value:.2f} EUR" for value in random.normal(size=300)],
+            "member": random.choice(["yes", "no"], 300),
+            "town": random.choice(list("abc"), 300),
+            "born": born,
+            "group": random.choice(["a", "b"], 300),
+        }
+    ).to_csv("people.csv", index=False)
+    keep = tuple(name for name in ("born", "step") if name != time)
+    name = tmp_dir / "a-project-with-the-longest-name0"
+    made = scaffold(Request(name, Path("people.csv"), target="group", key="person", time=time, keep=keep))
+    assert made.answers.flags
+    assert made.answers.written
+    check_style(made.root)
+    check(made.root, "mypy")
+
+
 def test_a_project_of_categories_alone(
     tmp_dir: TmpDir, monkeypatch: pytest.MonkeyPatch, odd: pd.DataFrame
 ) -> None:

@@ -44,7 +44,7 @@ notebooks/1.0-{author}-initial-data-exploration.ipynb
 params.yaml
 pyproject.toml
 references/data_dictionary.md
-reports/figures/.gitkeep
+reports/.gitkeep
 src/digits/__init__.py
 src/digits/data/__init__.py
 src/digits/data/make_dataset.py
@@ -59,6 +59,9 @@ src/digits/visualization/__init__.py
 src/digits/visualization/visualize.py
 tests/conftest.py
 tests/test_make_dataset.py
+tests/test_model.py
+tests/test_pipeline.py
+tests/test_raw_data.py
 tests/test_train_model.py
 tests/test_visualize.py
 """

@@ -40,7 +40,7 @@ notebooks/1.0-{author}-initial-data-exploration.ipynb
 params.yaml
 pyproject.toml
 references/data_dictionary.md
-reports/figures/.gitkeep
+reports/.gitkeep
 src/churn_2/__init__.py
 src/churn_2/data/__init__.py
 src/churn_2/data/make_dataset.py
@@ -57,6 +57,9 @@ src/churn_2/visualization/visualize.py
 tests/conftest.py
 tests/test_build_features.py
 tests/test_make_dataset.py
+tests/test_model.py
+tests/test_pipeline.py
+tests/test_raw_data.py
 tests/test_train_model.py
 tests/test_visualize.py
 """

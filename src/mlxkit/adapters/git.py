@@ -70,6 +70,12 @@ def top_level(folder: Path) -> Path | None:
     return Path(out.rstrip("\n")) if out else None
 
 
+def path_within(folder: Path) -> str:
+    """Return a new folder's path in the repository that it will lie in, a slash at its end; else ''."""
+    out = ask(folder.absolute().parent, "rev-parse", "--show-prefix")
+    return "" if out is None else "{}{}/".format(out.removesuffix("\n"), folder.absolute().name)
+
+
 def main_tree(folder: Path) -> Path | None:
     """Return this folder's twin in the main working tree, when it lies in another worktree; else None."""
     out = ask(folder, "rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir", "--show-prefix")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _LONGEST_NAME = 40
 TASKS = ("classification", "regression")
+_HOOKS = "install git hooks: checks before a commit, DVC's checkout and push with git's?"
 
 
 def register(app: typer.Typer) -> None:
@@ -65,7 +66,14 @@ def register(app: typer.Typer) -> None:
             str, typer.Option(help="Kind of project: tabular, or torch for images.")
         ] = "tabular",
         ci: Annotated[str, typer.Option(help="Workflows: github, gitlab or none.")] = "github",
-        yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; mlx asks nothing yet.")] = False,
+        git_hooks: Annotated[
+            bool | None,
+            typer.Option(
+                "--git-hooks/--no-git-hooks",
+                help="Let git call the checks, and DVC's checkout and push; else asked on a terminal.",
+            ),
+        ] = None,
+        yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; every answer is yes.")] = False,
     ) -> None:
         """Make a project that runs as it stands, in git and DVC.
 
@@ -77,7 +85,8 @@ def register(app: typer.Typer) -> None:
         from mlxkit.scaffold.given import parse_pairs
         from mlxkit.scaffold.request import Request
 
-        del yes
+        if git_hooks is None:
+            git_hooks = yes or (session.output.can_ask and session.output.ask(_HOOKS))
         request = Request(
             Path(name),
             data,
@@ -92,6 +101,7 @@ def register(app: typer.Typer) -> None:
             ci,
             read=parse_pairs("--read", read or ()),
             type=parse_pairs("--type", types or ()),
+            git_hooks=git_hooks,
         )
         if task not in (None, *TASKS):
             close = closest(task, TASKS)
@@ -119,6 +129,7 @@ def _document(created: Created, asked: Request) -> dict[str, Any]:
         "raw_data": made.raw_path.as_posix(),
         "new_rows": made.new_rows_path.as_posix(),
         "committed": created.commit,
+        "git_hooks": created.git_hooks,
         "columns": [
             {"name": c.name, "role": c.role, "type": c.kind, "missing": round(c.missing, 6), "why": c.why}
             for c in made.columns

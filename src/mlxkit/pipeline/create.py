@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlxkit.adapters import dvc, git
 from mlxkit.pipeline import dvc_yaml, warm
+from mlxkit.pipeline.git_hooks import install_git_hooks
 from mlxkit.project.files import write_atomically
 from mlxkit.project.json_schema import json_schema
 from mlxkit.project.load import load
@@ -29,11 +30,13 @@ class Created:
     Attributes:
         commit: whether a first commit was made; never inside an existing repository.
         notes: what the user should know about git, one line each.
+        git_hooks: whether git calls the project's hooks.
     """
 
     scaffolded: Scaffolded
     commit: bool
     notes: tuple[str, ...]
+    git_hooks: bool = False
 
 
 def create(request: Request) -> Created:
@@ -44,6 +47,7 @@ def create(request: Request) -> Created:
         ToolError: git or DVC failed; the project's files are there.
     """
     warm.start_for_the_next_run(Path.cwd())
+    request = replace(request, within=git.path_within(request.folder))
     made = scaffold_images(request) if request.template == "torch" else scaffold(request)
     root = made.root
     write_atomically(root / SCHEMA_FILE, (json.dumps(json_schema(), indent=2) + "\n").encode())
@@ -60,9 +64,16 @@ def create(request: Request) -> Created:
     dvc_yaml.write(project, dvc_yaml.render(dvc_yaml.define(project)))
     if not installed:
         return Created(made, False, ("git is not installed, so nothing was committed; mlx works without it",))
-    if inside is not None:
-        return Created(made, False, (f"inside the repository {inside}, so nothing was committed",))
-    fallback = git.commit_all(root, f"Start {project.name} with mlx")
-    identity = f"{git.FALLBACK_NAME} <{git.FALLBACK_EMAIL}>"
-    note = f"git has no identity here, so the first commit is by {identity}; set yours with `git config`"
-    return Created(made, True, (note,) if fallback else ())
+    notes = []
+    if inside is None:
+        if git.commit_all(root, f"Start {project.name} with mlx"):
+            identity = f"{git.FALLBACK_NAME} <{git.FALLBACK_EMAIL}>"
+            notes.append(
+                f"git has no identity here, so the first commit is by {identity}; set yours with `git config`"
+            )
+    else:
+        notes.append(f"inside the repository {inside}, so nothing was committed")
+    problem = install_git_hooks(root) if request.git_hooks else None
+    return Created(
+        made, inside is None, (*notes, *([problem] if problem else ())), request.git_hooks and not problem
+    )

@@ -91,6 +91,7 @@ class Answers:
         dropped: the columns left out, with the reason; by the group of inputs to which each would belong,
             "numbers", "categories" or "dates", where this project has such inputs, else under "others".
         has_nested: a left-out column holds values that cannot be compared.
+        within: the project's path in the repository that it lies in, with a slash at its end; else empty.
     """
 
     project: str
@@ -130,6 +131,7 @@ class Answers:
     may_log_target: bool
     choice: ChoiceParams
     model: ModelParams
+    within: str = ""
     requires: Requirements = field(default_factory=Requirements)
 
 

@@ -27,6 +27,7 @@ class ImageAnswers:
         new_images_path: folder of the images that are held out.
         new_rows_path: table that a stage makes of these.
         read: how tables are read that no stage makes: there are none.
+        within: the project's path in the repository that it lies in, with a slash at its end; else empty.
     """
 
     project: str
@@ -46,4 +47,5 @@ class ImageAnswers:
     task: Task = "classification"
     target: str = "label"
     read: Mapping[str, Any] = field(default_factory=dict)
+    within: str = ""
     requires: Requirements = OF_IMAGES

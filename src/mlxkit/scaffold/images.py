@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,7 @@ def scaffold_images(request: Request) -> Scaffolded:
     with tempfile.TemporaryDirectory() as starter:
         images = read_folder(request.data or write_digits(Path(starter, "digits")), request)
         held = _held_out(images, request.seed)
-        answers = _answers(images, held, name=folder.name, seed=request.seed)
+        answers = replace(_answers(images, held, name=folder.name, seed=request.seed), within=request.within)
         with new_folder(folder) as unfinished:
             render_project(template, ci, unfinished, answers)
             for image, is_held in zip(images.images, held, strict=True):

@@ -26,7 +26,7 @@ def notebook(script: str) -> str:
         "nbformat": _FORMAT,
         "nbformat_minor": _FORMAT_MINOR,
     }
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(document, indent=1, ensure_ascii=False, sort_keys=True) + "\n"  # as Jupyter does
 
 
 def _cell(number: int, text: str, *, is_text: bool) -> dict[str, object]:

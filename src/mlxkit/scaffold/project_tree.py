@@ -85,6 +85,7 @@ def scaffold(request: Request) -> Scaffolded:
             seed=asked.seed,
             new_rows=int(held.sum()),
             cutoff=cutoff,
+            within=asked.within,
         )
         with new_folder(folder) as unfinished:
             render_project(template, ci, unfinished, answers)
@@ -133,6 +134,7 @@ def _answers(
     seed: int,
     new_rows: int,
     cutoff: str | int | float | None,
+    within: str,
 ) -> Answers:
     dataset = dataset_name(data.stem)
     target, time, key = roles.target, roles.column("time"), roles.column("key")
@@ -193,6 +195,7 @@ def _answers(
             class_counts=target.class_counts,
             numbers=len(numbers) + 3 * len(dated),
         ),
+        within=within,
     )
 
 

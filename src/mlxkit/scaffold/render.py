@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from dataclasses import fields
 from pathlib import Path
@@ -18,13 +19,14 @@ from mlxkit.project.suggestions import closest, did_you_mean
 from mlxkit.scaffold.notebook import notebook
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from _typeshed import DataclassInstance
 
     from mlxkit.scaffold.request import Request
 
 _SUFFIX = ".jinja"
+_LINE_LENGTH = 110  # as pyproject.toml of a project says
 _COMMON = "common"
 _CI = "ci"
 NO_CI = "none"
@@ -104,6 +106,9 @@ def _environment() -> Environment:
     )
     environment.filters["py"] = python_literal
     environment.filters["yaml"] = yaml_scalar
+    environment.filters["from"] = import_statement
+    environment.filters["shell"] = shlex.quote
+    environment.filters["regex"] = re.escape
     environment.filters["cell"] = lambda value: str(value).replace("|", "\\|").replace("\n", " ")
     return environment
 
@@ -119,6 +124,14 @@ def python_literal(value: object) -> str:
         + "".join(escapes.get(char) or (char if char.isprintable() else _escaped(char)) for char in value)
         + quote
     )
+
+
+def import_statement(names: Sequence[str], module: str) -> str:
+    """Write the import of names from a module, broken into lines where the formatter would break it."""
+    line = f"from {module} import {', '.join(names)}"
+    if len(line) <= _LINE_LENGTH:
+        return line
+    return "\n".join([f"from {module} import (", *(f"    {name}," for name in names), ")"])
 
 
 def yaml_scalar(value: object) -> str:

@@ -29,6 +29,8 @@ class Request:
         read: how the file is to be read, by key, as typed; likewise `type`, by column, what it holds.
         ci: whose workflows the project gets: "github", "gitlab" or "none".
         seed: of the held-out rows and of the split.
+        git_hooks: git is to call the project's hooks.
+        within: where the project will lie in a repository that is there; see `Answers`.
     """
 
     folder: Path
@@ -45,6 +47,8 @@ class Request:
     seed: int = 0
     read: Mapping[str, str] = field(default_factory=dict)
     type: Mapping[str, str] = field(default_factory=dict)
+    git_hooks: bool = False
+    within: str = ""
 
     @property
     def named_columns(self) -> dict[str, str]:
@@ -68,6 +72,8 @@ class Request:
         for option, default in (("template", "tabular"), ("ci", "github")):
             if (value := getattr(asked, option)) != default:
                 words += [f"--{option}", value]
+        if asked.git_hooks:
+            words.append("--git-hooks")
         return shlex.join(words)
 
     def hint(self, **changes: Any) -> str:

@@ -39,6 +39,7 @@ class Requirements:
         "ruff==0.17.6",
     )
     hooks: str = "pre-commit-hooks==6.0.0"
+    notebooks: str = "nbstripout==0.9.1"
     untyped: tuple[str, ...] = ("matplotlib", "mlflow", "sklearn", "threadpoolctl", "yaml")
 
     @property
