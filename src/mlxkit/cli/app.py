@@ -45,6 +45,7 @@ COMMANDS: Mapping[str, str] = {
     "ui": "ui",
     "gc": "gc",
     "doctor": "doctor",
+    "template": "template",
     "eject": "eject",
     "exec": "exec_",
 }

@@ -36,6 +36,11 @@ class Created:
     notes: tuple[str, ...]
 
 
+def schema_text() -> bytes:
+    """Return the content of the schema for editors."""
+    return (json.dumps(json_schema(), indent=2) + "\n").encode()
+
+
 def create(request: Request) -> Created:
     """Write a project and make it ready to run.
 
@@ -46,7 +51,7 @@ def create(request: Request) -> Created:
     warm.start_for_the_next_run(Path.cwd())
     made = scaffold_images(request) if request.template == "torch" else scaffold(request)
     root = made.root
-    write_atomically(root / SCHEMA_FILE, (json.dumps(json_schema(), indent=2) + "\n").encode())
+    write_atomically(root / SCHEMA_FILE, schema_text())
     inside = git.top_level(root)
     installed = git.is_installed()
     if installed and inside is None:

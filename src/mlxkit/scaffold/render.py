@@ -16,6 +16,7 @@ from mlxkit.errors import UsageError
 from mlxkit.project.models import CONFIG_FILE
 from mlxkit.project.suggestions import closest, did_you_mean
 from mlxkit.scaffold.notebook import notebook
+from mlxkit.scaffold.template_record import RECORD_FILE, record_of, record_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +73,8 @@ def render_project(template: Path, ci: Path | None, folder: Path, answers: Datac
     for part in (template.with_name(_COMMON), template, ci):
         if part is not None:
             render(part, folder, values)
+    record = record_of(template.name, values["ci"], answers, folder)
+    (folder / RECORD_FILE).write_text(record_text(record), encoding="utf-8")
 
 
 def render(template: Path, folder: Path, values: Mapping[str, Any]) -> None:
