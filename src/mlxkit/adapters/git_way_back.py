@@ -1,4 +1,4 @@
-"""Whether git could bring files back as they are now."""
+"""What git would do with files: bring them back as they are now, or ignore them."""
 
 from __future__ import annotations
 
@@ -18,3 +18,9 @@ def uncommitted_of(root: Path, paths: Sequence[str]) -> list[str] | None:
         return None
     changed = set(git.uncommitted(root))
     return [path for path in paths if path in changed or not has_file(root, "HEAD", path)]
+
+
+def ignored(root: Path, paths: Sequence[str]) -> set[str]:
+    """Return those paths that git ignores; none without a repository."""
+    listing = git.ask(root, "check-ignore", "--no-index", "-z", "--", *paths)
+    return {path for path in (listing or "").split("\0") if path}

@@ -26,7 +26,10 @@ def register(app: typer.Typer) -> None:
     @command(app)
     def init(
         session: Session,
-        name: Annotated[str, typer.Argument(help="Folder and name of the new project.")],
+        name: Annotated[
+            str | None,
+            typer.Argument(help="Folder and name of the new project; with --adopt, the repository's folder."),
+        ] = None,
         data: Annotated[
             Path | None,
             typer.Option(
@@ -64,13 +67,25 @@ def register(app: typer.Typer) -> None:
         template: Annotated[
             str, typer.Option(help="Kind of project: tabular, or torch for images.")
         ] = "tabular",
-        ci: Annotated[str, typer.Option(help="Workflows: github, gitlab or none.")] = "github",
+        ci: Annotated[
+            str | None,
+            typer.Option(help="Workflows: github, gitlab or none. Default: github; with --adopt, none."),
+        ] = None,
+        adopt: Annotated[
+            bool, typer.Option("--adopt", help="Make a project of an existing repository; nothing is lost.")
+        ] = False,
+        dry_run: Annotated[
+            bool, typer.Option("--dry-run", help="With --adopt: list the files, write nothing.")
+        ] = False,
         yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; mlx asks nothing yet.")] = False,
     ) -> None:
         """Make a project that runs as it stands, in git and DVC.
 
-        It has data, code, tests and a pipeline. Example: mlx init churn --data customers.csv --target Churn
+        It has data, code, tests and a pipeline. With --adopt an existing repository becomes a project: stages
+        of its dvc.yaml become stages of mlx.yaml, and every file that is there stays.
+        Example: mlx init churn --data customers.csv --target Churn
         """
+        from mlxkit.cli.adoption import answer_adoption
         from mlxkit.errors import UsageError
         from mlxkit.pipeline.create import create
         from mlxkit.project.suggestions import closest, did_you_mean
@@ -78,8 +93,10 @@ def register(app: typer.Typer) -> None:
         from mlxkit.scaffold.request import Request
 
         del yes
+        if name is None and not adopt:
+            raise UsageError("missing argument 'NAME'", hint="run `mlx init --help`")
         request = Request(
-            Path(name),
+            Path(name or "."),
             data,
             target,
             cast("Task | None", task),
@@ -89,14 +106,20 @@ def register(app: typer.Typer) -> None:
             _columns(drop),
             _columns(keep),
             template,
-            ci,
+            ci or ("none" if adopt else "github"),
             read=parse_pairs("--read", read or ()),
             type=parse_pairs("--type", types or ()),
+            adopt=adopt,
         )
         if task not in (None, *TASKS):
             close = closest(task, TASKS)
             hint = request.hint(task=close) if close else "use classification or regression"
             raise UsageError(f"there is no task '{task}'{did_you_mean(task, TASKS)}", hint=hint)
+        if adopt:
+            answer_adoption(session, request, dry_run=dry_run)
+            return
+        if dry_run:
+            raise UsageError("'--dry-run' goes with '--adopt'", hint="leave it away")
         created = create(request)
         session.output.answer(_document(created, request), lambda: _lines(session, created))
 

@@ -62,7 +62,7 @@ def create(request: Request) -> Created:
         repository.add(data.as_posix())
     repository.close()
     project = load(root)
-    dvc_yaml.write(project, dvc_yaml.render(dvc_yaml.define(project)))
+    dvc_yaml.write(project, dvc_yaml.text_of(project))
     if not installed:
         return Created(made, False, ("git is not installed, so nothing was committed; mlx works without it",))
     if inside is not None:

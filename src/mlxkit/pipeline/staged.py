@@ -71,6 +71,12 @@ def content_of(path: Path) -> bytes | None:
         return None
 
 
+def is_blocked(path: Path) -> bool:
+    """Whether no file can be made here: something is there, or a folder above it is none."""
+    above = next(parent for parent in (path, *path.parents) if parent.exists() or parent.is_symlink())
+    return above == path or not above.is_dir()
+
+
 def _write(path: Path, content: bytes | None) -> None:
     if content is None:
         path.unlink(missing_ok=True)

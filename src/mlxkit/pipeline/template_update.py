@@ -13,7 +13,7 @@ from mlxkit.errors import ConfigError, Refused
 from mlxkit.pipeline import staged
 from mlxkit.pipeline.create import SCHEMA_FILE, schema_text
 from mlxkit.pipeline.lock import run_lock
-from mlxkit.pipeline.staged import Change, content_of
+from mlxkit.pipeline.staged import Change, content_of, is_blocked
 from mlxkit.scaffold.answers_json import UnfitAnswer
 from mlxkit.scaffold.rendered import render_anew
 from mlxkit.scaffold.template_record import RECORD_FILE, read_record, record_text
@@ -133,7 +133,7 @@ def _update_of(place: Path, path: str, base: bytes | None, new: bytes | None) ->
     if mine is None:
         if base is not None:
             return FileUpdate(path, "current", "you deleted it" if new is not None else "")
-        if _is_blocked(place):
+        if is_blocked(place):
             return FileUpdate(path, "kept", "something else of yours is in its place")
         return FileUpdate(path, "added", "the template has it now", None, new)
     if new is None:
@@ -171,12 +171,6 @@ def _schema(root: Path) -> list[FileUpdate]:
     if mine is None or mine == new:
         return []
     return [FileUpdate(SCHEMA_FILE, "updated", "", mine, new)]
-
-
-def _is_blocked(path: Path) -> bool:
-    """Whether no file can be made here: there is a folder, or a folder above it is a file."""
-    above = next(parent for parent in (path, *path.parents) if parent.exists() or parent.is_symlink())
-    return above == path or not above.is_dir()
 
 
 def _is_json(text: bytes) -> bool:

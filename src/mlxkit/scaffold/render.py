@@ -51,11 +51,11 @@ def find_template(request: Request) -> Path:
     return templates_folder() / request.template
 
 
-def find_ci(request: Request) -> Path | None:
-    """Return the folder of the workflows asked for, None for none; UsageError where there are no such ones."""
+def find_ci(request: Request, below: str = _CI) -> Path | None:
+    """Return the folder of the workflows asked for, None for none; UsageError when there are no such ones."""
     if request.ci == NO_CI:
         return None
-    names = sorted(path.name for path in (templates_folder() / _CI).iterdir())
+    names = sorted(path.name for path in (templates_folder() / below).iterdir())
     if request.ci not in names:
         options = [*names, NO_CI]
         raise UsageError(
@@ -63,7 +63,7 @@ def find_ci(request: Request) -> Path | None:
             hint=request.hint(ci=closest(request.ci, options) or names[0]),
             context=(f"workflows: {', '.join(options)}",),
         )
-    return templates_folder() / _CI / request.ci
+    return templates_folder() / below / request.ci
 
 
 def render_project(template: Path, ci: Path | None, folder: Path, answers: DataclassInstance) -> None:
