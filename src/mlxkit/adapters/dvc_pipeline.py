@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mlxkit.adapters.dvc_errors import translated
 from mlxkit.adapters.dvc_locks import Locks
+from mlxkit.errors import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -76,7 +78,7 @@ def read_pipeline(root: Path) -> Pipeline:
     from mlxkit.adapters.dvc import make_quiet
 
     make_quiet()
-    with translated(), Repo(os.fspath(root), uninitialized=False) as repo:
+    with _explained(), Repo(os.fspath(root), uninitialized=False) as repo:
         file: Any = load_file(repo, os.fspath(root / "dvc.yaml"))
         found = [stage for stage in repo.index.stages if isinstance(stage, PipelineStage)]
         own = [stage for stage in found if Path(stage.path) == root / "dvc.yaml"]
@@ -85,6 +87,19 @@ def read_pipeline(root: Path) -> Pipeline:
         places = {Path(stage.path) for stage in found} - {root / "dvc.yaml"}
         elsewhere = sorted(p.relative_to(root).as_posix() for p in places if p.is_relative_to(root))
         return Pipeline(stages, _sections(file, own, root), tuple(elsewhere), dict(file.lockfile_contents))
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what DVC raises into ToolError, also where it lacks what an address of another kind needs."""
+    try:
+        with translated():
+            yield
+    except ImportError as error:
+        raise ToolError(
+            f"DVC cannot read dvc.yaml: {error}",
+            hint="install what it names, for instance `pip install dvc-s3`",
+        ) from error
 
 
 def _read(stage: Any, root: Path, locked: Mapping[str, Any]) -> DvcStage:
@@ -97,6 +112,7 @@ def _read(stage: Any, root: Path, locked: Mapping[str, Any]) -> DvcStage:
         for dep in stage.deps
         if isinstance(dep, ParamsDependency)
     }
+    problems = tuple(_problems(stage, root))
     filled = (f"{file}: {key}" for file, values in stage.tracked_vars.items() for key in values)
     return DvcStage(
         name=stage.name,
@@ -108,9 +124,9 @@ def _read(stage: Any, root: Path, locked: Mapping[str, Any]) -> DvcStage:
         uncached=tuple(_path(out, root) for out in stage.outs if not out.use_cache),
         description=stage.desc or "",
         filled=tuple(filled),
-        problems=tuple(_problems(stage, root)),
+        problems=problems,
         locked=locked.get(stage.name),
-        is_fresh=stage.name in locked and not stage.changed(allow_missing=True),
+        is_fresh=not problems and stage.name in locked and not stage.changed(allow_missing=True),
     )
 
 

@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING, Any
 from mlxkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mlxkit.cli.options import Session
     from mlxkit.pipeline.adopt import Adoption
     from mlxkit.scaffold.request import Request
 
-_ONLY_NEW = ("data", "time", "key", "positive", "drop", "keep", "read", "type")
+_ONLY_NEW: Mapping[str, tuple[Any, ...]] = {
+    **dict.fromkeys(("data", "time", "key", "positive", "drop", "keep", "read", "type"), (None, (), {})),
+    "template": ("tabular",),
+}
+"""Options of new projects, and what a request has that does not name them."""
 _MOST_NAMED = 5
 
 
@@ -26,8 +32,8 @@ def answer_adoption(session: Session, request: Request, *, dry_run: bool) -> Non
     from mlxkit.cli.progress import Progress
     from mlxkit.pipeline.adopt import adopt, plan
 
-    for option in _ONLY_NEW:
-        if getattr(request, option):
+    for option, default in _ONLY_NEW.items():
+        if getattr(request, option) not in default:
             raise UsageError(
                 f"'--{option}' goes with a new project, and '--adopt' with one that has its code",
                 hint="leave it away, and write it into mlx.yaml where that has such a key",

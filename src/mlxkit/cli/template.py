@@ -94,11 +94,11 @@ def _document(found: TemplateUpdate, *, written: bool) -> dict[str, Any]:
 
 def _lines(session: Session, found: TemplateUpdate, *, written: bool) -> list[str]:
     out = session.output
+    if not found.changes:
+        return [f"the project has the template '{found.template}' of mlx {found.mlx}"]
     shown = [file for file in found.files if file.state != "current"]
     rows = [[out.style(file.state, _COLOURS[file.state]), file.path, file.why] for file in shown]
-    lines = [*out.table(["", "file", "why"], rows), ""] if rows else []
-    if not found.changes:
-        return [*lines, f"the project has the template '{found.template}' of mlx {found.mlx}"]
+    lines = [*out.table(["", "file", "why"], rows), ""]
     versions = f"template '{found.template}' of mlx {found.mlx}"
     if not written:
         return [*lines, f"{versions}: nothing was changed"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
 from dataclasses import dataclass, field
@@ -11,15 +10,23 @@ from typing import TYPE_CHECKING
 
 from mlxkit import __version__
 from mlxkit.adapters import dvc, git
-from mlxkit.adapters.git_way_back import ignored
-from mlxkit.errors import ConfigError, Refused, ToolError, UsageError
+from mlxkit.errors import ConfigError, Refused, UsageError
 from mlxkit.pipeline import dvc_yaml, staged
 from mlxkit.pipeline.adopt_lock import carry_over
+from mlxkit.pipeline.adopt_places import (
+    check_places,
+    check_writable,
+    files_of,
+    folder_of,
+    ignoring,
+    is_below,
+    notes_on_git,
+)
 from mlxkit.pipeline.adopt_stages import convert
 from mlxkit.pipeline.create import SCHEMA_FILE, schema_text
 from mlxkit.pipeline.lock import run_lock
 from mlxkit.pipeline.lockfile import LOCK_FILE, dvc_root
-from mlxkit.pipeline.staged import Change, content_of, is_blocked
+from mlxkit.pipeline.staged import Change, content_of
 from mlxkit.project.load import load
 from mlxkit.project.models import CONFIG_FILE, Project
 from mlxkit.project.params import read_params
@@ -38,7 +45,7 @@ from mlxkit.scaffold.render import NO_CI
 from mlxkit.scaffold.template_record import RECORD_FILE, TemplateRecord, read_record, record_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from mlxkit.pipeline.events import Events
     from mlxkit.scaffold.request import Request
@@ -46,9 +53,6 @@ if TYPE_CHECKING:
 BEFORE = ".before-mlx"
 """Ending of the copy that a file leaves which mlx has to write itself."""
 _PLACE = re.compile(rf"^{re.escape(CONFIG_FILE)}:\d+:\d+ ")
-_IGNORE_FILE = ".gitignore"
-_IGNORED = {"/.mlx/": ".mlx/x", "/mlflow.db*": "mlflow.db", "/mlruns/": "mlruns/x", ".env": ".env"}
-"""Lines of .gitignore, each with a path that it is for."""
 
 
 @dataclass(frozen=True)
@@ -105,20 +109,22 @@ def adopt(request: Request, events: Events) -> Adoption:
         ConfigError: params.yaml is not valid, or a path of dvc.yaml is none that mlx takes.
         ToolError: git or DVC failed, or a folder may not be written.
     """
-    root = _folder(request)
-    _check_writable(root, [".mlx/x"])
+    root = folder_of(request)
+    check_writable(root, [".mlx/x"])
+    found = None if staged.is_unfinished(root) else plan(request)  # before anything is written, the lock too
     with run_lock(root / ".mlx" / "run.lock", events):
-        staged.finish(root)
-        found = plan(request)
+        if found is None:
+            staged.finish(root)
+            found = plan(request)
         if found.makes_dvc:
-            dvc.init(root, subdir=_is_below(root), scm=git.top_level(root) is not None)
+            dvc.init(root, subdir=is_below(root), scm=git.top_level(root) is not None)
         staged.carry_out(root, found.changes)
     return found
 
 
 def plan(request: Request) -> Adoption:
     """Work out every file; nothing is written. Raises what `adopt` does."""
-    root = _folder(request)
+    root = folder_of(request)
     answers, is_new = _answers(root, request)
     rendered = render_adopted(find_adopted_ci(request), answers)
     kept = tuple(path for path in rendered if (root / path).is_file())
@@ -128,26 +134,16 @@ def plan(request: Request) -> Adoption:
     record = _record(root, request, answers, {path: added[path] for path in added if path != SCHEMA_FILE})
     changes = [
         *(Change(path, None, text) for path, text in added.items()),
-        *_ignoring(root),
+        *ignoring(root),
         *([record] if record is not None else []),
         *pipeline.changes,
     ]
     makes_dvc = not (dvc_root(root) / ".dvc").is_dir()
-    _check_places(root, [*(change.path for change in changes), *([".dvc"] if makes_dvc else [])], request)
-    notes = (*pipeline.notes, *_notes(root))
+    check_places(root, [*(change.path for change in changes), *([".dvc"] if makes_dvc else [])], request)
+    notes = (*pipeline.notes, *notes_on_git(root))
     return Adoption(
         root, answers, tuple(changes), kept, makes_dvc, pipeline.stages, pipeline.fresh, pipeline.found, notes
     )
-
-
-def _folder(request: Request) -> Path:
-    root = Path(os.path.abspath(request.folder))  # noqa: PTH100 - resolve() would follow a link
-    if not root.is_dir():
-        raise UsageError(
-            f"there is no folder '{request.folder}' to adopt",
-            hint="name the folder of your repository: `mlx init --adopt DIR`",
-        )
-    return root
 
 
 def _answers(root: Path, request: Request) -> tuple[AdoptAnswers, bool]:
@@ -177,9 +173,7 @@ def _answers(root: Path, request: Request) -> tuple[AdoptAnswers, bool]:
 def _pipeline(root: Path, request: Request, answers: AdoptAnswers) -> _Pipeline:
     path = root / dvc_yaml.DVC_FILE
     if not path.is_file():
-        listed = git.files(root)
-        names = listed if listed is not None else _walk(root)
-        found = tuple(find_scripts(root, names))
+        found = tuple(find_scripts(root, files_of(root)))
         text = render_mlx_yaml(answers, (), {}, found)
         return _Pipeline((Change(CONFIG_FILE, None, text.encode()),), found=found)
     if dvc_yaml.is_ours(path):
@@ -199,7 +193,7 @@ def _pipeline(root: Path, request: Request, answers: AdoptAnswers) -> _Pipeline:
     definitions = dvc_yaml.define(project)
     carried = carry_over(root, read, converted, definitions, params)
     return _Pipeline(
-        tuple(_rewritten(root, project, carried.lock, text)),
+        tuple(_rewritten(root, project, {} if carried.lock == read.lock else carried.lock, text)),
         stages=tuple(one.stage.name for one in converted),
         fresh=carried.fresh,
         notes=(*(note for one in converted for note in one.notes), *carried.notes),
@@ -249,64 +243,3 @@ def _record(root: Path, request: Request, answers: AdoptAnswers, added: Mapping[
     ci = old.ci if old is not None and request.ci == NO_CI else request.ci
     record = TemplateRecord(__version__, TEMPLATE, ci, to_plain(answers), dict(sorted(files.items())))
     return Change(RECORD_FILE, before, record_text(record).encode())
-
-
-def _ignoring(root: Path) -> list[Change]:
-    """Return .gitignore with the lines at its end that it lacks for what mlx writes."""
-    before = content_of(root / _IGNORE_FILE)
-    text = (before or b"").decode("utf-8", "surrogateescape")
-    known = set(text.splitlines())
-    covered = ignored(root, list(_IGNORED.values()))
-    lines = [line for line, path in _IGNORED.items() if line not in known and path not in covered]
-    if not lines:
-        return []
-    gap = "" if not text else "\n" if text.endswith("\n") else "\n\n"
-    after = f"{text}{gap}# tracking and state of mlx\n" + "".join(f"{line}\n" for line in lines)
-    return [Change(_IGNORE_FILE, before, after.encode("utf-8", "surrogateescape"))]
-
-
-def _check_places(root: Path, paths: Sequence[str], request: Request) -> None:
-    """Raise UsageError when something is where a file will be, ToolError when a folder may not be written."""
-    blocked = [path for path in paths if is_blocked(root / path) and not (root / path).is_file()]
-    if blocked:
-        raise UsageError(
-            "something is in the way of a new file, and nothing was written",
-            context=blocked,
-            hint=f"move it away, then {request.hint()}",
-        )
-    _check_writable(root, paths)
-
-
-def _check_writable(root: Path, paths: Sequence[str]) -> None:
-    for path in paths:
-        folder = next(parent for parent in (root / path).parents if parent.is_dir())
-        if not os.access(folder, os.W_OK):
-            raise ToolError(
-                "a folder may not be written, and nothing was",
-                context=[str(folder)],
-                hint=f"look at owner and permissions with `ls -ld {folder}`",
-            )
-
-
-def _is_below(root: Path) -> bool:
-    """Whether the folder lies in a repository, and is not its root."""
-    top = git.top_level(root)
-    return top is not None and top.resolve() != root.resolve()
-
-
-def _walk(root: Path) -> list[str]:
-    return [
-        path.relative_to(root).as_posix()
-        for path in root.rglob("*")
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts)
-    ]
-
-
-def _notes(root: Path) -> list[str]:
-    if not git.is_installed():
-        return ["git is not installed; mlx works without it, but git is the way back"]
-    return (
-        []
-        if git.top_level(root) is not None
-        else ["this is no git repository; run `git init`, or work without"]
-    )

@@ -123,7 +123,6 @@ def _notes(source: DvcStage, name: str) -> tuple[str, ...]:
         notes.append(f"'{name}': its name in dvc.yaml was '{source.name}'")
     if source.filled:
         taken = ", ".join(source.filled)
-        notes.append(
-            f"'{name}': values are written out that stood in {taken}; a change there changes no command"
-        )
+        what = f"it holds values of {taken}; a change there no longer changes its command"
+        notes.append(f"'{name}': {what}")
     return tuple(notes)

@@ -40,6 +40,11 @@ def carry_out(root: Path, changes: Sequence[Change]) -> None:
     (root / _NOTE).unlink()
 
 
+def is_unfinished(root: Path) -> bool:
+    """Whether a killed command has noted changes that it did not make to the end."""
+    return (root / _NOTE).is_file()
+
+
 def finish(root: Path) -> bool:
     """Make the changes that a killed command has noted and not made; returns whether there were any.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tempfile
 from dataclasses import dataclass, field, fields
 from pathlib import Path, PurePosixPath
@@ -141,12 +142,10 @@ def _is_script(root: Path, path: str) -> bool:
 def _proposal(path: str) -> AdoptedStage:
     place = PurePosixPath(path)
     name = slug(place.stem, longest=LONGEST_PROJECT, fallback="stage")
-    command = f"{_RUNNERS[place.suffix]} {path}" if place.suffix in _RUNNERS else _notebook_command(path)
-    return AdoptedStage(name, command, kind="stage" if name in ("train", "evaluate") else "")
-
-
-def _notebook_command(path: str) -> str:
-    return f"jupyter nbconvert --execute --to notebook --inplace {path}"
+    runner = _RUNNERS.get(place.suffix, "jupyter nbconvert --execute --to notebook --inplace")
+    return AdoptedStage(
+        name, f"{runner} {shlex.quote(path)}", kind="stage" if name in ("train", "evaluate") else ""
+    )
 
 
 def stage_names(names: Sequence[str]) -> Iterator[str]:
