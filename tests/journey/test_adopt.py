@@ -536,7 +536,7 @@ BAD = {
         "'--dry-run' goes with '--adopt'",
         None,
     ),
-    "no name": (("mlx", "init"), {}, 2, "missing argument 'NAME'", "run `mlx init --help`"),
+    "no name": (("mlx", "init"), {}, 2, "missing argument 'name'", "run `mlx init --help`"),
 }
 
 

@@ -92,9 +92,14 @@ def read_pipeline(root: Path) -> Pipeline:
 @contextmanager
 def _explained() -> Iterator[None]:
     """Turn what DVC raises into ToolError, also where it lacks what an address of another kind needs."""
+    from dvc.exceptions import NotDvcRepoError
+
     try:
         with translated():
-            yield
+            try:
+                yield
+            except NotDvcRepoError as error:
+                raise ToolError("this folder is in no DVC repository", hint="run `dvc init`") from error
     except ImportError as error:
         raise ToolError(
             f"DVC cannot read dvc.yaml: {error}",

@@ -94,7 +94,7 @@ def register(app: typer.Typer) -> None:
 
         del yes
         if name is None and not adopt:
-            raise UsageError("missing argument 'NAME'", hint="run `mlx init --help`")
+            raise UsageError("missing argument 'name'", hint="run `mlx init --help`")
         request = Request(
             Path(name or "."),
             data,

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlxkit.errors import Refused
 from mlxkit.project.files import read_mapping, write_atomically
 
 if TYPE_CHECKING:
@@ -30,9 +31,20 @@ class Change:
 
 
 def carry_out(root: Path, changes: Sequence[Change]) -> None:
-    """Make all changes, in their order."""
+    """Make all changes, in their order.
+
+    Raises:
+        Refused: a file is not as it was when the changes were worked out.
+    """
     if not changes:
         return
+    others = [change.path for change in changes if content_of(root / change.path) != change.before]
+    if others:
+        raise Refused(
+            "files changed meanwhile, and nothing was written",
+            context=others,
+            hint="run the same command again",
+        )
     noted = [[c.path, _digest(c.before), None if c.after is None else _packed(c.after)] for c in changes]
     write_atomically(root / _NOTE, json.dumps({"changes": noted}).encode())
     for change in changes:

@@ -53,17 +53,18 @@ def record_of(template: str, ci: str, answers: Any, folder: Path) -> TemplateRec
 
 
 def record_text(record: TemplateRecord) -> str:
-    """Write a record as JSON: one line for each file, so that a diff shows which of them changed."""
+    """Write a record as JSON: a line for each answer and file, so that a diff shows which of them changed."""
     packed = {path: base64.b64encode(zlib.compress(text, 9)).decode() for path, text in record.files.items()}
-    document = {
-        "about": _ABOUT,
-        "mlx": record.mlx,
-        "template": record.template,
-        "ci": record.ci,
-        "answers": record.answers,
-        "files": packed,
-    }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    head = {"about": _ABOUT, "mlx": record.mlx, "template": record.template, "ci": record.ci}
+    lines = [f"  {_json(name)}: {_json(value)}" for name, value in head.items()]
+    for name, values in (("answers", record.answers), ("files", packed)):
+        inner = ",\n".join(f"    {_json(key)}: {_json(value)}" for key, value in values.items())
+        lines.append(f"  {_json(name)}: {{\n{inner}\n  }}" if inner else f"  {_json(name)}: {{}}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def read_record(root: Path) -> TemplateRecord:
