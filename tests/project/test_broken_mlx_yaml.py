@@ -112,7 +112,8 @@ SHAPE = {
     "unknown kind": (
         (FIGURES, f"kind: trainn\n    {FIGURES}"),
         [
-            "25:5 stages.figures.kind: must be 'train' or 'evaluate' or 'stage', is 'trainn', did you mean 'train'?"
+            "25:5 stages.figures.kind: must be 'train' or 'evaluate' or 'stage', is 'trainn', "
+            "did you mean 'train'?"
         ],
     ),
     "beats somebody else": (

@@ -102,5 +102,7 @@ def _lines(session: Session, found: TemplateUpdate, *, written: bool) -> list[st
     versions = f"template '{found.template}' of mlx {found.mlx}"
     if not written:
         return [*lines, f"{versions}: nothing was changed"]
-    lines.append(f"{versions}: brought up to date")
-    return lines if found.conflicts else [*lines, "", "next:", "  git diff", "  mlx check --fix", "  mlx run"]
+    if found.conflicts:
+        return [*lines, f"{versions}: brought up to date but for the conflicts"]
+    steps = ("git diff", "mlx check --fix", "mlx run")
+    return [*lines, f"{versions}: brought up to date", "", "next:", *(f"  {step}" for step in steps)]
