@@ -274,8 +274,8 @@ def test_code_that_dvc_did_not_track_must_be_known_to_be_the_same(ran: Path) -> 
     done = good(ran, *ADOPT, "--json").json
     assert done["fresh"] == ["evaluate"]
     assert done["notes"] == [
-        "'prepare' runs once more, since it depends on code which DVC did not track: src/common.py",
-        "'train' runs once more, since it depends on code which DVC did not track: src/common.py",
+        "'prepare' runs once more, since it depends on code that DVC did not track: src/common.py",
+        "'train' runs once more, since it depends on code that DVC did not track: src/common.py",
     ]
     assert states(ran) == {"prepare": "stale", "train": "stale", "evaluate": "stale"}
     run = good(ran, "mlx", "run", "--json").json
@@ -366,6 +366,10 @@ REFUSED = {
         "stages: {a: {cmd: touch x, outs: [x], frozen: true}, b: {cmd: touch y, always_changed: true}}",
         ["a: 'frozen: true'", "b: 'always_changed: true'"],
     ),
+    "notes on an output": (
+        "stages: {a: {cmd: touch x, outs: [{x: {desc: an x, type: model}}], meta: {by: me}}}",
+        ["a: 'meta'", "a: 'x' has 'desc:'", "a: 'x' has 'type:'"],
+    ),
     "a remote of its own": (
         "stages: {a: {cmd: touch x, outs: [{x: {push: false}}]}}",
         ["a: 'x' has 'push:'"],
@@ -403,6 +407,34 @@ def test_what_mlx_yaml_does_not_take_is_refused(tmp_path: Path) -> None:
     assert done.json["error"]["context"] == [
         "stages.a.outputs[0]: 'mlruns' is the project's own, and no place for an output"
     ]
+
+
+def test_a_dvc_yaml_without_stages_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, {"dvc.yaml": "metrics: [a.json]\n"})
+    done = call(tmp_path, *ADOPT, "--json")
+    assert (done.code, done.json["error"]["message"]) == (5, "this folder is in no DVC repository")
+    assert done.json["error"]["hint"] == "run `dvc init`"
+    good(tmp_path, "dvc", "init", "-q", "--no-scm")
+    done = call(tmp_path, *ADOPT, "--json")
+    assert (done.code, done.json["error"]["message"]) == (
+        3,
+        "dvc.yaml has no stages, and mlx would have to write its own in its place",
+    )
+
+
+def test_a_folder_behind_a_link(ran: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(ran)
+    done = good(tmp_path, *ADOPT, "link", "--json").json
+    assert (done["project"], done["fresh"]) == ("link", ["prepare", "train", "evaluate"])
+    good(tmp_path / "link", "mlx", "status", "--check")
+
+
+def test_a_shallow_clone_knows_of_no_code(ran: Path, tmp_path: Path) -> None:
+    write(ran, {"README.md": "x\n"})
+    commit(ran)
+    git(tmp_path, "clone", "-q", "--depth", "1", f"file://{ran}", str(tmp_path / "clone"))
+    done = good(tmp_path / "clone", *ADOPT, "--json").json
+    assert done["fresh"] == ["evaluate"]
 
 
 def test_stages_in_two_files_are_refused(ran: Path) -> None:

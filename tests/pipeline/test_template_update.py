@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import mlxkit
+from mlxkit.errors import Refused
 from mlxkit.pipeline import staged
 from mlxkit.scaffold import render, template_record
 from mlxkit.scaffold.answers_json import UnfitAnswer, from_plain, to_plain
@@ -368,3 +369,12 @@ def test_answers_of_another_kind_are_named() -> None:
         with pytest.raises(UnfitAnswer) as raised:
             from_plain(ImageAnswers, {**plain, name: value})
         assert str(raised.value) == message
+
+
+def test_a_file_that_changed_meanwhile_stays(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("theirs", encoding="utf-8")
+    changes = [staged.Change("b", None, b"new"), staged.Change("a", b"old", b"new")]
+    with pytest.raises(Refused) as raised:
+        staged.carry_out(tmp_path, changes)
+    assert raised.value.context == ("a",)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]

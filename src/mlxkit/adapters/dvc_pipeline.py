@@ -78,6 +78,7 @@ def read_pipeline(root: Path) -> Pipeline:
     from mlxkit.adapters.dvc import make_quiet
 
     make_quiet()
+    root = root.resolve()  # as DVC names its files
     with _explained(), Repo(os.fspath(root), uninitialized=False) as repo:
         file: Any = load_file(repo, os.fspath(root / "dvc.yaml"))
         found = [stage for stage in repo.index.stages if isinstance(stage, PipelineStage)]
@@ -147,6 +148,8 @@ def _problems(stage: Any, root: Path) -> Iterator[str]:
     for out in stage.outs:
         if out.persist:
             yield f"'{out.def_path}' has 'persist: true', and mlx removes an output before its stage runs"
+        for word in out.annot.to_dict():
+            yield f"'{out.def_path}' has '{word}:'"
         if out.remote or not out.can_push:
             yield f"'{out.def_path}' has '{'remote' if out.remote else 'push'}:'"
 

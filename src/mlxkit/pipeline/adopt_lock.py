@@ -49,36 +49,40 @@ def carry_over(
     params: Params,
 ) -> CarriedOver:
     """Work out dvc.lock for the new dvc.yaml; results that DVC itself calls stale stay so."""
-    entries: dict[str, Any] = dict(pipeline.lock.get("stages", {}))
-    fresh, notes = [], []
-    for one in converted:
-        if not one.source.is_fresh:
+    counted = {one.source.name: one for one in converted if one.source.is_fresh}
+    unproven = _unproven(root, counted, definitions)
+    renamed: dict[str, tuple[str, Entry]] = {}
+    notes = []
+    for name, one in counted.items():
+        entry = None if unproven[name] else _entry(root, one, definitions[one.stage.name], params)
+        if entry is not None:
+            renamed[name] = one.stage.name, entry
             continue
-        old, definition = entries[one.source.name], definitions[one.stage.name]
-        missing = _unproven(root, one, definition)
-        entry = None if missing else _entry(root, one, definition, params)
-        if entry is None:
-            why = f"which DVC did not track: {', '.join(missing)}" if missing else "which is not here"
-            notes.append(f"'{one.stage.name}' runs once more, since it depends on code {why}")
-            continue
-        fresh.append(one.stage.name)
-        if one.stage.name != one.source.name or entry != old:
-            entries = {
-                (one.stage.name if name == one.source.name else name): entry
-                if name == one.source.name
-                else known
-                for name, known in entries.items()
-            }
+        why = (
+            f"code that DVC did not track: {', '.join(unproven[name])}"
+            if unproven[name]
+            else "what is not here"
+        )
+        notes.append(f"'{one.stage.name}' runs once more, since it depends on {why}")
+    known: dict[str, Entry] = pipeline.lock.get("stages", {})
+    entries = dict(renamed.get(name, (name, entry)) for name, entry in known.items())
     lock = {**pipeline.lock, "stages": entries} if entries else dict(pipeline.lock)
-    return CarriedOver(lock, tuple(fresh), tuple(notes))
+    return CarriedOver(lock, tuple(name for name, _ in renamed.values()), tuple(notes))
 
 
-def _unproven(root: Path, one: Converted, definition: Definition) -> list[str]:
-    """Return new dependencies of which nobody knows that they were the same when the stage ran."""
-    known = {*one.source.inputs, *one.source.params}
-    added = [path for path in definition.deps if path not in known]
-    commit = recorded_in(root, one.source.name) if added else None
-    return [path for path in added if commit is None or not is_unchanged(root, commit, path)]
+def _unproven(
+    root: Path, counted: Mapping[str, Converted], definitions: Mapping[str, Definition]
+) -> dict[str, list[str]]:
+    """Return each stage's new dependencies of which nobody knows that they were the same when it ran."""
+    added = {}
+    for name, one in counted.items():
+        known = {*one.source.inputs, *one.source.params}
+        added[name] = [path for path in definitions[one.stage.name].deps if path not in known]
+    commits = recorded_in(root, [name for name, paths in added.items() if paths])
+    return {
+        name: [path for path in paths if (c := commits[name]) is None or not is_unchanged(root, c, path)]
+        for name, paths in added.items()
+    }
 
 
 def _entry(root: Path, one: Converted, definition: Definition, params: Params) -> Entry | None:

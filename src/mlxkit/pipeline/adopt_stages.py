@@ -41,6 +41,11 @@ def convert(root: Path, pipeline: Pipeline, params: Params) -> list[Converted]:
         Refused: something has no counterpart there; all of it is named at once.
     """
     _refuse(pipeline)
+    if not pipeline.stages:
+        raise Refused(
+            "dvc.yaml has no stages, and mlx would have to write its own in its place",
+            hint="move it, with the paths in it, into a folder of its own: `git mv dvc.yaml FOLDER/dvc.yaml`",
+        )
     names = list(stage_names([stage.name for stage in pipeline.stages]))
     made = {path for stage in pipeline.stages for path in stage.outputs}
     return [
