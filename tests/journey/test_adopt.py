@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -615,10 +614,16 @@ def test_a_kill_leaves_what_a_second_try_completes(ran: Path, tmp_path: Path, wr
     assert states(ran) == {"prepare": "fresh", "train": "fresh", "evaluate": "fresh"}
 
 
-def test_it_can_be_left_again(ran: Path) -> None:
+def test_it_can_be_left_and_adopted_again(ran: Path) -> None:
+    mine = (ran / "dvc.yaml").read_bytes()
     good(ran, *ADOPT)
     commit(ran)
     good(ran, "mlx", "eject", "--yes")
     assert not (ran / ".mlx-template.json").exists()
     assert good(ran, "dvc", "status").out == "Data and pipelines are up to date.\n"
-    assert subprocess.run(["dvc", "metrics", "show"], cwd=ran, check=True, capture_output=True).stdout
+    assert "mae" in good(ran, "dvc", "metrics", "show").out
+    commit(ran)
+    again = good(ran, *ADOPT, "--json").json
+    assert again["fresh"] == ["prepare", "train", "evaluate"]
+    assert "dvc.yaml.before-mlx-2" in again["added"]
+    assert (ran / "dvc.yaml.before-mlx").read_bytes() == mine

@@ -106,6 +106,8 @@ def _explained() -> Iterator[None]:
             f"DVC cannot read dvc.yaml: {error}",
             hint="install what it names, for instance `pip install dvc-s3`",
         ) from error
+    except ValueError as error:  # which DVC lets through where its schema allows more than its code
+        raise ToolError(f"DVC cannot read dvc.yaml: {error}", hint="run `dvc status --verbose`") from error
 
 
 def _read(stage: Any, root: Path, locked: Mapping[str, Any]) -> DvcStage:

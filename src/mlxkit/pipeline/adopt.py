@@ -180,7 +180,9 @@ def _pipeline(root: Path, request: Request, answers: AdoptAnswers) -> _Pipeline:
         raise UsageError(
             f"mlx wrote this {path.name}, and the {CONFIG_FILE} that it came from is gone",
             context=[str(path)],
-            hint=f"run `git checkout HEAD -- {CONFIG_FILE}`",
+            hint=f"run `mv {path.name}{BEFORE} {path.name}`"
+            if (root / f"{path.name}{BEFORE}").is_file()
+            else f"run `git checkout HEAD -- {CONFIG_FILE}`",
         )
     from mlxkit.adapters.dvc_pipeline import read_pipeline
 
@@ -226,11 +228,17 @@ def _rewritten(root: Path, project: Project, lock: Mapping[str, object], text: s
     for path, new in wanted.items():
         old = content_of(root / path)
         if old is not None and old != new:
-            copy = content_of(root / f"{path}{BEFORE}")
-            changes += [] if copy == old else [Change(f"{path}{BEFORE}", copy, old)]
+            copy = _free_place(root, f"{path}{BEFORE}", old)
+            changes += [] if (root / copy).exists() else [Change(copy, None, old)]
         if old != new:
             changes.append(Change(path, old, new))
     return [*changes, Change(CONFIG_FILE, None, text.encode())]
+
+
+def _free_place(root: Path, path: str, content: bytes) -> str:
+    """Return a path where nothing else is yet: this one, or with a number behind it."""
+    names = (path, *(f"{path}-{number}" for number in range(2, 1000)))
+    return next(name for name in names if content_of(root / name) in (content, None))
 
 
 def _record(root: Path, request: Request, answers: AdoptAnswers, added: Mapping[str, bytes]) -> Change | None:
