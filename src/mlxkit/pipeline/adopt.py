@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
-import re
-import tempfile
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlxkit import __version__
 from mlxkit.adapters import dvc, git
-from mlxkit.errors import ConfigError, Refused, UsageError
-from mlxkit.pipeline import dvc_yaml, staged
-from mlxkit.pipeline.adopt_lock import carry_over
+from mlxkit.errors import UsageError
+from mlxkit.pipeline import staged
+from mlxkit.pipeline.adopt_pipeline import AdoptedPipeline, adopted_pipeline
 from mlxkit.pipeline.adopt_places import (
     check_places,
     check_writable,
-    files_of,
     folder_of,
     ignoring,
     is_below,
     notes_on_git,
 )
-from mlxkit.pipeline.adopt_stages import convert
 from mlxkit.pipeline.create import SCHEMA_FILE, schema_text
 from mlxkit.pipeline.lock import run_lock
-from mlxkit.pipeline.lockfile import LOCK_FILE, dvc_root
+from mlxkit.pipeline.lockfile import dvc_root
 from mlxkit.pipeline.staged import Change, content_of
-from mlxkit.project.load import load
-from mlxkit.project.models import CONFIG_FILE, Project
-from mlxkit.project.params import read_params
+from mlxkit.project.models import CONFIG_FILE
 from mlxkit.scaffold.adopted import (
     TEMPLATE,
     AdoptAnswers,
     adopted_name,
     adopted_package,
     find_adopted_ci,
-    find_scripts,
     render_adopted,
-    render_mlx_yaml,
 )
 from mlxkit.scaffold.answers_json import from_plain, to_plain
 from mlxkit.scaffold.render import NO_CI
@@ -46,13 +37,10 @@ from mlxkit.scaffold.template_record import RECORD_FILE, TemplateRecord, read_re
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from mlxkit.pipeline.events import Events
     from mlxkit.scaffold.request import Request
-
-BEFORE = ".before-mlx"
-"""Ending of the copy that a file leaves which mlx has to write itself."""
-_PLACE = re.compile(rf"^{re.escape(CONFIG_FILE)}:\d+:\d+ ")
 
 
 @dataclass(frozen=True)
@@ -89,17 +77,6 @@ class Adoption:
         return tuple(change.path for change in self.changes if change.before is not None)
 
 
-@dataclass(frozen=True)
-class _Pipeline:
-    """What follows from the repository's own dvc.yaml, or from its scripts."""
-
-    changes: tuple[Change, ...]
-    stages: tuple[str, ...] = ()
-    fresh: tuple[str, ...] = ()
-    found: tuple[str, ...] = ()
-    notes: tuple[str, ...] = field(default=())
-
-
 def adopt(request: Request, events: Events) -> Adoption:
     """Make a project of an existing folder; nothing is committed.
 
@@ -130,7 +107,7 @@ def plan(request: Request) -> Adoption:
     kept = tuple(path for path in rendered if (root / path).is_file())
     new = {SCHEMA_FILE: schema_text(), **rendered}
     added = {path: text for path, text in new.items() if not (root / path).is_file()}
-    pipeline = _pipeline(root, request, answers) if is_new else _Pipeline(())
+    pipeline = adopted_pipeline(root, answers) if is_new else AdoptedPipeline(())
     record = _record(root, request, answers, {path: added[path] for path in added if path != SCHEMA_FILE})
     changes = [
         *(Change(path, None, text) for path, text in added.items()),
@@ -168,77 +145,6 @@ def _answers(root: Path, request: Request) -> tuple[AdoptAnswers, bool]:
     assert request.task is not None
     assert request.target is not None
     return AdoptAnswers(project, adopted_package(root, project), request.task, request.target), True
-
-
-def _pipeline(root: Path, request: Request, answers: AdoptAnswers) -> _Pipeline:
-    path = root / dvc_yaml.DVC_FILE
-    if not path.is_file():
-        found = tuple(find_scripts(root, files_of(root)))
-        text = render_mlx_yaml(answers, (), {}, found)
-        return _Pipeline((Change(CONFIG_FILE, None, text.encode()),), found=found)
-    if dvc_yaml.is_ours(path):
-        raise UsageError(
-            f"mlx wrote this {path.name}, and the {CONFIG_FILE} that it came from is gone",
-            context=[str(path)],
-            hint=f"run `mv {path.name}{BEFORE} {path.name}`"
-            if (root / f"{path.name}{BEFORE}").is_file()
-            else f"run `git checkout HEAD -- {CONFIG_FILE}`",
-        )
-    from mlxkit.adapters.dvc_pipeline import read_pipeline
-
-    read = read_pipeline(root)
-    params = read_params(root)
-    converted = convert(root, read, params)
-    sections = {name: value for name, value in read.sections.items() if name != "datasets"}
-    text = render_mlx_yaml(answers, [one.stage for one in converted], sections, ())
-    project = _checked(root, text)
-    definitions = dvc_yaml.define(project)
-    carried = carry_over(root, read, converted, definitions, params)
-    return _Pipeline(
-        tuple(_rewritten(root, project, {} if carried.lock == read.lock else carried.lock, text)),
-        stages=tuple(one.stage.name for one in converted),
-        fresh=carried.fresh,
-        notes=(*(note for one in converted for note in one.notes), *carried.notes),
-    )
-
-
-def _checked(root: Path, text: str) -> Project:
-    """Return the project that an mlx.yaml would make; Refused where it would be none."""
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder, CONFIG_FILE)
-        config.write_text(text, encoding="utf-8")
-        try:
-            return load(root, config=config)
-        except ConfigError as error:
-            raise Refused(
-                f"{dvc_yaml.DVC_FILE} says what {CONFIG_FILE} does not take, and nothing was written",
-                context=[_PLACE.sub("", line) for line in error.context],
-                hint=f"change it in {dvc_yaml.DVC_FILE}, run `dvc repro`, then run the same command again",
-            ) from error
-
-
-def _rewritten(root: Path, project: Project, lock: Mapping[str, object], text: str) -> list[Change]:
-    """Return dvc.yaml, dvc.lock and mlx.yaml; of what is replaced, a copy comes first."""
-    from mlxkit.adapters.dvc_pipeline import lock_text
-
-    wanted = {dvc_yaml.DVC_FILE: dvc_yaml.text_of(project).encode()}
-    if lock:
-        wanted[LOCK_FILE] = lock_text(lock).encode()
-    changes = []
-    for path, new in wanted.items():
-        old = content_of(root / path)
-        if old is not None and old != new:
-            copy = _free_place(root, f"{path}{BEFORE}", old)
-            changes += [] if (root / copy).exists() else [Change(copy, None, old)]
-        if old != new:
-            changes.append(Change(path, old, new))
-    return [*changes, Change(CONFIG_FILE, None, text.encode())]
-
-
-def _free_place(root: Path, path: str, content: bytes) -> str:
-    """Return a path where nothing else is yet: this one, or with a number behind it."""
-    names = (path, *(f"{path}-{number}" for number in range(2, 1000)))
-    return next(name for name in names if content_of(root / name) in (content, None))
 
 
 def _record(root: Path, request: Request, answers: AdoptAnswers, added: Mapping[str, bytes]) -> Change | None:
