@@ -19,6 +19,7 @@ from mlxkit.pipeline import formats
 from mlxkit.project import schema
 from mlxkit.project.json_schema import json_schema
 from mlxkit.project.shapes import (
+    Anything,
     Choice,
     Flag,
     Key,
@@ -225,8 +226,14 @@ def _type(kind: Type) -> str:
             return _number(kind)
         case Flag(value):
             return f"`{str(value).lower()}`"
+        case Anything():
+            return "anything"
         case Scalar():
             return "text, number or boolean"
+        case ListOf(Anything()):
+            return "list"
+        case MapOf(Anything()):
+            return "mapping"
         case ListOf(item):
             return f"list of {_plural(_type(item))}"
         case MapOf(item, _, lists):

@@ -160,7 +160,7 @@ class SmallProject:
     def check_fix(self) -> str:
         """Bring dvc.yaml in step, and return it."""
         project = load(self.root)
-        dvc_yaml.write(project, dvc_yaml.render(dvc_yaml.define(project)))
+        dvc_yaml.write(project, dvc_yaml.text_of(project))
         return self.text("dvc.yaml")
 
     def text(self, name: str) -> str:

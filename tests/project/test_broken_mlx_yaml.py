@@ -111,7 +111,10 @@ SHAPE = {
     ),
     "unknown kind": (
         (FIGURES, f"kind: trainn\n    {FIGURES}"),
-        ["25:5 stages.figures.kind: must be 'train' or 'evaluate', is 'trainn', did you mean 'train'?"],
+        [
+            "25:5 stages.figures.kind: must be 'train' or 'evaluate' or 'stage', is 'trainn', "
+            "did you mean 'train'?"
+        ],
     ),
     "beats somebody else": (
         ("beats: champion", "beats: me"),
@@ -158,6 +161,20 @@ SHAPE = {
     "timeout in words": (
         (FIGURES, f"timeout: 5 minutes\n    {FIGURES}"),
         ["25:5 stages.figures.timeout: '5 minutes' does not have the right form, such as '30m'"],
+    ),
+    "uncached, and no output": (
+        (FIGURES, f"uncached: [reports/figurs]\n    {FIGURES}"),
+        [
+            "25:16 stages.figures.uncached[0]: 'reports/figurs' is no output of this stage, "
+            "did you mean 'reports/figures'?"
+        ],
+    ),
+    "no section of dvc.yaml": (
+        ("drift: {", "dvc: {metric: [a.json], artifacts: 3}\ndrift: {"),
+        [
+            "33:7 dvc.metric: unknown key, did you mean 'metrics'?",
+            "33:25 dvc.artifacts: must be a mapping, is '3'",
+        ],
     ),
     "timeout of nothing": (
         (FIGURES, f"timeout: 0s\n    {FIGURES}"),

@@ -263,7 +263,10 @@ def test_project_names(tmp_dir: TmpDir, name: str) -> None:
 def test_folder_that_is_not_empty(tmp_dir: TmpDir) -> None:
     tmp_dir.gen("churn/notes.txt", "mine")
     error = refused(None)
-    assert (error.message, error.hint) == ("folder 'churn' exists and is not empty", "run `mlx init churn-2`")
+    assert error.message == "folder 'churn' exists and is not empty"
+    assert (
+        error.hint == "run `mlx init churn-2`, or `mlx init --adopt churn` to make a project of what is in it"
+    )
     assert (tmp_dir / "churn/notes.txt").read_text() == "mine"
 
 

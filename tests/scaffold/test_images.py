@@ -31,6 +31,7 @@ TREE = """\
 .env.example
 .github/workflows/ci.yml
 .gitignore
+.mlx-template.json
 .pre-commit-config.yaml
 Makefile
 README.md

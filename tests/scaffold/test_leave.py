@@ -49,7 +49,7 @@ def test_every_file_of_the_scaffold_is_known(project: Path) -> None:
         path.relative_to(project).as_posix()
         for path in sorted(project.rglob("*"))
         if path.is_file() and "mlx" in path.read_text(encoding="utf-8", errors="replace")
-    ] == [".gitignore", "mlx.yaml"]
+    ] == [".gitignore", ".mlx-template.json", "mlx.yaml"]
 
 
 def test_pyproject(project: Path) -> None:

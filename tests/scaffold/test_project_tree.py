@@ -25,6 +25,7 @@ TREE = """\
 .env.example
 .github/workflows/ci.yml
 .gitignore
+.mlx-template.json
 .pre-commit-config.yaml
 Makefile
 README.md

@@ -49,7 +49,7 @@ class Dvc:
         from dvc.repo import Repo
         from dvc.scm import SCMError
 
-        _quiet()
+        make_quiet()
         _make_reflinks_whole()
         _name_user()
         self._root = root
@@ -243,7 +243,7 @@ def init(root: Path, *, subdir: bool, scm: bool) -> None:
     """Make a DVC repository that sends no analytics and never stages files in git."""
     from dvc.repo import Repo
 
-    _quiet()
+    make_quiet()
     _make_reflinks_whole()
     _name_user()
     with translated():
@@ -296,7 +296,7 @@ def _make_reflinks_whole() -> None:
     system.reflink = reflink
 
 
-def _quiet() -> None:
+def make_quiet() -> None:
     """Keep DVC's own log and progress bars off the terminal; mlx says what happens.
 
     A bar is shown unless the level is above that of errors.

@@ -47,6 +47,7 @@ COMMANDS: Mapping[str, str] = {
     "gc": "gc",
     "doctor": "doctor",
     "export": "export",
+    "template": "template",
     "eject": "eject",
     "exec": "exec_",
 }

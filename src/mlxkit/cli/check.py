@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
         from mlxkit.project.load import load
 
         project = load(session.root)
-        text = dvc_yaml.render(dvc_yaml.define(project))
+        text = dvc_yaml.text_of(project)
         dvc_yaml.refuse_foreign(project)
         dvc_yaml.refuse_outputs_in_git(project, project.stages)
         fixed = fix and dvc_yaml.write(project, text)

@@ -27,7 +27,10 @@ def register(app: typer.Typer) -> None:
     @command(app)
     def init(
         session: Session,
-        name: Annotated[str, typer.Argument(help="Folder and name of the new project.")],
+        name: Annotated[
+            str | None,
+            typer.Argument(help="Folder and name of the new project; with --adopt, the repository's folder."),
+        ] = None,
         data: Annotated[
             Path | None,
             typer.Option(
@@ -65,7 +68,16 @@ def register(app: typer.Typer) -> None:
         template: Annotated[
             str, typer.Option(help="Kind of project: tabular, or torch for images.")
         ] = "tabular",
-        ci: Annotated[str, typer.Option(help="Workflows: github, gitlab or none.")] = "github",
+        ci: Annotated[
+            str | None,
+            typer.Option(help="Workflows: github, gitlab or none. Default: github; with --adopt, none."),
+        ] = None,
+        adopt: Annotated[
+            bool, typer.Option("--adopt", help="Make a project of an existing repository; nothing is lost.")
+        ] = False,
+        dry_run: Annotated[
+            bool, typer.Option("--dry-run", help="With --adopt: list the files, write nothing.")
+        ] = False,
         git_hooks: Annotated[
             bool | None,
             typer.Option(
@@ -77,18 +89,23 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Make a project that runs as it stands, in git and DVC.
 
-        It has data, code, tests and a pipeline. Example: mlx init churn --data customers.csv --target Churn
+        It has data, code, tests and a pipeline. With --adopt an existing repository becomes a project: stages
+        of its dvc.yaml become stages of mlx.yaml, and every file that is there stays.
+        Example: mlx init churn --data customers.csv --target Churn
         """
+        from mlxkit.cli.adoption import answer_adoption
         from mlxkit.errors import UsageError
         from mlxkit.pipeline.create import create
         from mlxkit.project.suggestions import closest, did_you_mean
         from mlxkit.scaffold.given import parse_pairs
         from mlxkit.scaffold.request import Request
 
+        if name is None and not adopt:
+            raise UsageError("missing argument 'name'", hint="run `mlx init --help`")
         if git_hooks is None:
-            git_hooks = yes or (session.output.can_ask and session.output.ask(_HOOKS))
+            git_hooks = not adopt and (yes or (session.output.can_ask and session.output.ask(_HOOKS)))
         request = Request(
-            Path(name),
+            Path(name or "."),
             data,
             target,
             cast("Task | None", task),
@@ -98,15 +115,23 @@ def register(app: typer.Typer) -> None:
             _columns(drop),
             _columns(keep),
             template,
-            ci,
+            ci or ("none" if adopt else "github"),
             read=parse_pairs("--read", read or ()),
             type=parse_pairs("--type", types or ()),
             git_hooks=git_hooks,
+            adopt=adopt,
         )
         if task not in (None, *TASKS):
             close = closest(task, TASKS)
             hint = request.hint(task=close) if close else "use classification or regression"
             raise UsageError(f"there is no task '{task}'{did_you_mean(task, TASKS)}", hint=hint)
+        if adopt and git_hooks:
+            raise UsageError("'--git-hooks' goes with a new project", hint="run `pre-commit install` afterwards")
+        if adopt:
+            answer_adoption(session, request, dry_run=dry_run)
+            return
+        if dry_run:
+            raise UsageError("'--dry-run' goes with '--adopt'", hint="leave it away")
         created = create(request)
         session.output.answer(_document(created, request), lambda: _lines(session, created))
 

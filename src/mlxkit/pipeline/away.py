@@ -123,7 +123,7 @@ class Away:
         listed = git.files(root)
         files = set(_walk(root, _data_of(self._project)) if listed is None else listed)
         files |= {path for path in (*definition.code, CONFIG_FILE, PARAMS_FILE) if (root / path).is_file()}
-        outputs = {*definition.outputs, *definition.metrics}
+        outputs = set(definition.made)
         files -= {*outputs, ENV_FILE}  # what that says travels as variables, and is stored nowhere there
         deps = {path: digest for path in definition.deps if (digest := begun.hashes.get(path)) is not None}
         return Parcel(

@@ -39,6 +39,11 @@ class Created:
     git_hooks: bool = False
 
 
+def schema_text() -> bytes:
+    """Return the content of the schema for editors."""
+    return (json.dumps(json_schema(), indent=2) + "\n").encode()
+
+
 def create(request: Request) -> Created:
     """Write a project and make it ready to run.
 
@@ -50,7 +55,7 @@ def create(request: Request) -> Created:
     request = replace(request, within=git.path_within(request.folder))
     made = scaffold_images(request) if request.template == "torch" else scaffold(request)
     root = made.root
-    write_atomically(root / SCHEMA_FILE, (json.dumps(json_schema(), indent=2) + "\n").encode())
+    write_atomically(root / SCHEMA_FILE, schema_text())
     inside = git.top_level(root)
     installed = git.is_installed()
     if installed and inside is None:
@@ -61,7 +66,7 @@ def create(request: Request) -> Created:
         repository.add(data.as_posix())
     repository.close()
     project = load(root)
-    dvc_yaml.write(project, dvc_yaml.render(dvc_yaml.define(project)))
+    dvc_yaml.write(project, dvc_yaml.text_of(project))
     if not installed:
         return Created(made, False, ("git is not installed, so nothing was committed; mlx works without it",))
     notes = []

@@ -121,7 +121,7 @@ def _dvc(project: Project) -> Finding:
 
 
 def _dvc_yaml(project: Project, fix: bool) -> Finding:
-    text = dvc_yaml.render(dvc_yaml.define(project))
+    text = dvc_yaml.text_of(project)
     if dvc_yaml.in_step(project, text):
         return Finding("dvc.yaml", "ok", "in step with mlx.yaml")
     if not fix:

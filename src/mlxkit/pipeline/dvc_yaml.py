@@ -35,6 +35,12 @@ class Definition:
     params: tuple[str, ...]
     outputs: tuple[str, ...]
     metrics: tuple[str, ...]
+    uncached: tuple[str, ...] = ()
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """Everything that the stage makes, wherever it is kept."""
+        return (*self.outputs, *self.metrics, *self.uncached)
 
     @property
     def deps(self) -> tuple[str, ...]:
@@ -47,7 +53,7 @@ class Definition:
         return {
             "cmd": self.cmd,
             "deps": list(self.deps),
-            "outs": list(self.outputs),
+            "outs": [*self.outputs, *({path: {"cache": False}} for path in self.uncached)],
             "metrics": [{path: {"cache": False}} for path in self.metrics],
         }
 
@@ -69,6 +75,7 @@ def _define_stage(project: Project, stage: Stage) -> Definition:
         params=tuple(sorted(set(stage.params))),
         outputs=tuple(sorted(outputs)),
         metrics=(stage.metrics_path,) if stage.metrics_path is not None else (),
+        uncached=tuple(sorted({*stage.uncached} - {stage.metrics_path})),
     )
 
 
@@ -76,12 +83,17 @@ def _values(project: Project, stage: Stage) -> str | None:
     return project.drift.values if stage.kind == "train" else None
 
 
-def render(definitions: Mapping[str, Definition]) -> str:
-    """Write the text of dvc.yaml, marked as mlx's own."""
-    return f"{_MARK}\n{render_plain(definitions)}"
+def text_of(project: Project) -> str:
+    """Write the text of a project's dvc.yaml, marked as mlx's own."""
+    return render(define(project), project.dvc)
 
 
-def render_plain(definitions: Mapping[str, Definition]) -> str:
+def render(definitions: Mapping[str, Definition], more: Mapping[str, Any]) -> str:
+    """Write the text of dvc.yaml, marked as mlx's own; `more` is what it says beside the stages."""
+    return f"{_MARK}\n{render_plain(definitions, more)}"
+
+
+def render_plain(definitions: Mapping[str, Definition], more: Mapping[str, Any]) -> str:
     """Write the text of a dvc.yaml that belongs to nobody."""
     lines = ["stages:"]
     for definition in definitions.values():
@@ -89,15 +101,23 @@ def render_plain(definitions: Mapping[str, Definition]) -> str:
         for key, paths in (
             ("deps", definition.deps),
             ("params", definition.params),
-            ("outs", definition.outputs),
+            ("outs", sorted((*definition.outputs, *definition.uncached))),
+            ("metrics", definition.metrics),
         ):
             if paths:
-                lines += [f"    {key}:", *(f"    - {_scalar(path)}" for path in paths)]
-        if definition.metrics:
-            lines.append("    metrics:")
-            for path in definition.metrics:
-                lines += [f"    - {_scalar(path)}:", "        cache: false"]
-    return "\n".join(lines) + "\n"
+                lines += [f"    {key}:", *(line for path in paths for line in _path_lines(definition, path))]
+    return "\n".join(lines) + "\n" + (_dumped(more) if more else "")
+
+
+def _path_lines(definition: Definition, path: str) -> list[str]:
+    if path in (*definition.metrics, *definition.uncached):
+        return [f"    - {_scalar(path)}:", "        cache: false"]
+    return [f"    - {_scalar(path)}"]
+
+
+def _dumped(more: Mapping[str, Any]) -> str:
+    dumped: str = yaml.safe_dump(dict(more), width=10**6, allow_unicode=True, sort_keys=False)
+    return dumped
 
 
 def _cmd_lines(cmd: str) -> list[str]:

@@ -77,7 +77,7 @@ class Execution:
             remote=self._environment.remote,
         )
         self._staleness = Staleness(project, self._dvc)
-        dvc_yaml.write(project, dvc_yaml.render(self._staleness.definitions))
+        dvc_yaml.write(project, dvc_yaml.render(self._staleness.definitions, project.dvc))
         self._plan = Plan(project, options, self._staleness, self._dvc, events)
         self._settlement = Settlement(project, self._staleness, self._dvc, told=options.verbose)
         self._recorder = Recorder(project, self._environment, self._git, recording)

@@ -18,7 +18,7 @@ def definition_reasons(definition: Definition, locked: Locked) -> list[str]:
     reasons = []
     if definition.cmd != locked.cmd:
         reasons.append(_describe_change(locked.cmd, definition.cmd))
-    outputs = {*definition.outputs, *definition.metrics}
+    outputs = set(definition.made)
     reasons += [f"new output {path}" for path in sorted(outputs - set(locked.outs))]
     reasons += [f"{path} is no longer an output" for path in sorted(set(locked.outs) - outputs)]
     return reasons

@@ -123,7 +123,7 @@ class Staleness:
         if answer is not None and answer.redefined and definition.cmd == locked.cmd:
             reasons.append("its command changed")
         current, missing = not reasons, []
-        for path in (*definition.outputs, *definition.metrics):
+        for path in definition.made:
             here = self._hasher.hash(path)
             if here is None and (answer is None or path not in answer.changed):
                 missing.append(path)

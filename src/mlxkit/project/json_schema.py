@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from mlxkit.project.schema import ROOT
 from mlxkit.project.shapes import (
+    Anything,
     Choice,
     Flag,
     ListOf,
@@ -55,6 +56,8 @@ def _json_type(kind: Type) -> dict[str, Any]:
         case Text(pattern):
             base: dict[str, Any] = {"type": ["string", "number", "boolean"]}
             return base | ({"pattern": f"^{pattern}$"} if pattern else {})
+        case Anything():
+            return {}
         case Texts():
             one = _json_type(Text())
             return {"anyOf": [one, {"type": "array", "items": one}]}

@@ -57,14 +57,14 @@ def find_root(start: Path) -> Path:
     )
 
 
-def load(root: Path) -> Project:
-    """Read and check the mlx.yaml of a project.
+def load(root: Path, *, config: Path | None = None) -> Project:
+    """Read and check the mlx.yaml of a project; `config` is one that is not in its place yet.
 
     Raises:
         ConfigError: anything is wrong in mlx.yaml, located and all at once; or params.yaml is invalid.
     """
     problems = Problems(CONFIG_FILE)
-    value = read_yaml(root / CONFIG_FILE, problems)
+    value = read_yaml(config or root / CONFIG_FILE, problems)
     if value is None:
         raise ConfigError(f"{CONFIG_FILE} is empty", hint="run `mlx init NAME` in a new folder and compare")
     _check_version(value)
@@ -117,6 +117,7 @@ def _project(root: Path, value: Value) -> Project:
         gates=read_gates(_entries(data.get("promote")).get("gates")),
         drift=_drift(_entries(data.get("drift"))),
         schedule=_schedule(_entries(data.get("schedule"))),
+        dvc={name: _as_it_stands(item) for name, item in _entries(data.get("dvc")).items()},
         card=Card(**{name: item.text.strip() for name, item in _entries(data.get("card")).items()}),
         environments={name: _environment(name, v) for name, v in _entries(data.get("environments")).items()}
         or env.DEFAULTS,
@@ -162,6 +163,15 @@ def _option(value: Value) -> Any:
     return value.data if isinstance(value.data, bool | int) else value.text
 
 
+def _as_it_stands(value: Value) -> Any:
+    match value.data:
+        case list():
+            return [_as_it_stands(item) for item in value.data]
+        case dict():
+            return {name: _as_it_stands(item) for name, item in value.data.items()}
+    return value.data
+
+
 def _paths(value: Value | None) -> dict[str, str]:
     if value is None or not value.data:
         return {}
@@ -187,6 +197,7 @@ def _stage(name: str, value: Value) -> Stage:
         retries=data["retries"].data if "retries" in data else 0,
         on=_text(data, "on"),
         pool=_text(data, "pool"),
+        uncached=tuple(path.rstrip("/") for path in _texts(data.get("uncached"))),
     )
 
 

@@ -31,6 +31,7 @@ class Stage:
     Attributes:
         inputs: name -> path; the names of a `cmd` stage's inputs are the paths themselves.
         outputs: name -> path, as for inputs.
+        uncached: paths of outputs that git keeps, and DVC's cache does not.
         params: top-level groups of params.yaml that the stage depends on.
         code: project files to depend on that import analysis cannot see.
         env: variables set for the stage; `${NAME}` is expanded only when the stage starts.
@@ -53,6 +54,7 @@ class Stage:
     retries: int = 0
     on: str | None = None
     pool: str | None = None
+    uncached: tuple[str, ...] = ()
 
     @property
     def metrics_path(self) -> str | None:
@@ -67,7 +69,8 @@ class Stage:
     @property
     def cached_outputs(self) -> tuple[str, ...]:
         """Paths of the outputs that DVC keeps in its cache."""
-        return tuple(path for path in self.outputs.values() if path != self.metrics_path)
+        others = (self.metrics_path, *self.uncached)
+        return tuple(path for path in self.outputs.values() if path not in others)
 
 
 def model_output(outputs: Mapping[str, str]) -> str | None:
@@ -180,6 +183,7 @@ class Project:
 
     Attributes:
         read: arguments of `pandas.read_csv` for CSV files that no stage makes.
+        dvc: more that dvc.yaml says beside the stages.
     """
 
     root: Path
@@ -198,6 +202,7 @@ class Project:
     drift: DriftRules = field(default_factory=DriftRules)
     schedule: Schedule = field(default_factory=Schedule)
     card: Card = field(default_factory=Card)
+    dvc: Mapping[str, Any] = field(default_factory=dict)
     environments: Mapping[str, Environment] = field(default_factory=dict)
     targets: Mapping[str, RemoteTarget] = field(default_factory=dict)
 
@@ -241,7 +246,7 @@ class Project:
     @property
     def metric_files(self) -> tuple[str, ...]:
         """Files that a run rewrites although git has them."""
-        paths = (stage.metrics_path for stage in self.stages.values())
+        paths = (path for s in self.stages.values() for path in (s.metrics_path, *s.uncached))
         return tuple(path for path in paths if path is not None)
 
     @property

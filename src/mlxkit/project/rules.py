@@ -103,6 +103,10 @@ def _check_stage(
             check_path(project, item, problems, section=section)
     if stage.timeout == 0:
         problems.add(_at(value, "timeout"), "must be more than 0")
+    for item in given["uncached"].data if "uncached" in given else []:
+        if item.text.rstrip("/") not in stage.outputs.values():
+            close = did_you_mean(item.text, list(stage.outputs.values()))
+            problems.add(item, f"'{item.text}' is no output of this stage{close}")
     for item in given["params"].data if "params" in given else []:
         if item.text not in params:
             lacks = (

@@ -10,6 +10,7 @@ from mlxkit.project.shapes import (
     DURATION,
     NAME,
     VARIABLE,
+    Anything,
     Choice,
     Flag,
     Key,
@@ -27,8 +28,8 @@ STAGE = Shape(
     "stage",
     {
         "kind": Key(
-            Choice(("train", "evaluate")),
-            "What mlx does around the stage. Default: from the stage's name.",
+            Choice(("train", "evaluate", "stage")),
+            "What mlx does around the stage; `stage` is nothing. Default: from the stage's name.",
         ),
         "call": Key(
             Text(r"[\w.]+:\w+", "churn.models.train_model:train_model"),
@@ -40,6 +41,9 @@ STAGE = Shape(
         ),
         "outputs": Key(
             _PATHS, "Name and path of each file or directory that is made; `cmd` stages may give a list."
+        ),
+        "uncached": Key(
+            ListOf(Text()), "Outputs that git keeps instead of DVC's cache, such as a small file of metrics."
         ),
         "params": Key(ListOf(Text()), "Groups of `params.yaml` that the stage depends on."),
         "code": Key(
@@ -163,6 +167,16 @@ READ = Shape(
     },
 )
 
+DVC = Shape(
+    "dvc",
+    {
+        "metrics": Key(ListOf(Text()), "Files that `dvc metrics show` reads."),
+        "plots": Key(ListOf(Anything()), "What `dvc plots show` draws, in DVC's own words."),
+        "params": Key(ListOf(Text()), "Files that `dvc params diff` compares."),
+        "artifacts": Key(MapOf(Anything()), "Models and data sets that DVC knows by a name."),
+    },
+)
+
 ROOT = Shape(
     "mlx.yaml",
     {
@@ -203,6 +217,7 @@ ROOT = Shape(
             "When new data counts as drifted.",
         ),
         "schedule": Key(SCHEDULE, "When Airflow, cron or systemd run what (`mlx export`)."),
+        "dvc": Key(DVC, "More that `dvc.yaml` says beside the stages; mlx hands it on as it stands."),
         "card": Key(CARD, "What only people know, for the model card (`mlx card`)."),
         "environments": Key(
             MapOf(ENVIRONMENT, NAME),

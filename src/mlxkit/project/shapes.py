@@ -59,6 +59,11 @@ class Texts:
 
 
 @dataclass(frozen=True)
+class Anything:
+    """What mlx hands on as it stands."""
+
+
+@dataclass(frozen=True)
 class ListOf:
     """A list of one type."""
 
@@ -105,4 +110,4 @@ class Key:
     required: bool = False
 
 
-Type = Text | Choice | Number | Scalar | Flag | Texts | ListOf | MapOf | Shape | OneOf
+Type = Text | Choice | Number | Scalar | Flag | Texts | Anything | ListOf | MapOf | Shape | OneOf

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mlxkit.project.shapes import (
     NAME,
     VARIABLE,
+    Anything,
     Choice,
     Flag,
     ListOf,
@@ -40,6 +41,8 @@ def validate(value: Value, kind: Type, problems: Problems) -> None:
     match kind:
         case Shape():
             _validate_shape(value, kind, problems)
+        case Anything():
+            return
         case OneOf():
             _validate_one_of(value, kind, problems)
         case MapOf():

@@ -57,7 +57,7 @@ def _check_folder(folder: Path, request: Request) -> None:
     if folder == Path.cwd():
         raise UsageError(
             "a project gets a new folder, and this is the current one",
-            hint=f"run `cd .. && {request.command(folder=another)}`",
+            hint=f"run `cd .. && {request.command(folder=another)}`{_or_adopt(folder, '')}",
         )
     if not folder.parent.is_dir():
         raise UsageError(
@@ -67,8 +67,16 @@ def _check_folder(folder: Path, request: Request) -> None:
         raise UsageError(f"'{request.folder}' exists and is no folder", hint=request.hint(folder=another))
     if folder.is_dir() and any(folder.iterdir()):
         raise UsageError(
-            f"folder '{request.folder}' exists and is not empty", hint=request.hint(folder=another)
+            f"folder '{request.folder}' exists and is not empty",
+            hint=f"{request.hint(folder=another)}{_or_adopt(folder, f' {request.folder}')}",
         )
+
+
+def _or_adopt(folder: Path, named: str) -> str:
+    """Say how what a folder holds can become a project, where there is anything in it."""
+    return (
+        f", or `mlx init --adopt{named}` to make a project of what is in it" if any(folder.iterdir()) else ""
+    )
 
 
 def _remove_abandoned(folder: Path) -> None:

@@ -17,6 +17,7 @@ from mlxkit.errors import UsageError
 from mlxkit.project.models import CONFIG_FILE
 from mlxkit.project.suggestions import closest, did_you_mean
 from mlxkit.scaffold.notebook import notebook
+from mlxkit.scaffold.template_record import RECORD_FILE, record_of, record_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,11 +53,11 @@ def find_template(request: Request) -> Path:
     return templates_folder() / request.template
 
 
-def find_ci(request: Request) -> Path | None:
+def find_ci(request: Request, below: str = _CI) -> Path | None:
     """Return the folder of the workflows asked for, None for none; UsageError for unknown ones."""
     if request.ci == NO_CI:
         return None
-    names = sorted(path.name for path in (templates_folder() / _CI).iterdir())
+    names = sorted(path.name for path in (templates_folder() / below).iterdir())
     if request.ci not in names:
         options = [*names, NO_CI]
         raise UsageError(
@@ -64,7 +65,7 @@ def find_ci(request: Request) -> Path | None:
             hint=request.hint(ci=closest(request.ci, options) or names[0]),
             context=(f"workflows: {', '.join(options)}",),
         )
-    return templates_folder() / _CI / request.ci
+    return templates_folder() / below / request.ci
 
 
 def render_project(template: Path, ci: Path | None, folder: Path, answers: DataclassInstance) -> None:
@@ -74,6 +75,8 @@ def render_project(template: Path, ci: Path | None, folder: Path, answers: Datac
     for part in (template.with_name(_COMMON), template, ci):
         if part is not None:
             render(part, folder, values)
+    record = record_of(template.name, values["ci"], answers, folder)
+    (folder / RECORD_FILE).write_text(record_text(record), encoding="utf-8")
 
 
 def render(template: Path, folder: Path, values: Mapping[str, Any]) -> None:

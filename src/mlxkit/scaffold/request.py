@@ -31,6 +31,7 @@ class Request:
         seed: of the held-out rows and of the split.
         git_hooks: git is to call the project's hooks.
         within: where the project will lie in a repository that is there; see `Answers`.
+        adopt: the folder is an existing repository, which keeps all that it has.
     """
 
     folder: Path
@@ -45,6 +46,7 @@ class Request:
     template: str = "tabular"
     ci: str = "github"
     seed: int = 0
+    adopt: bool = False
     read: Mapping[str, str] = field(default_factory=dict)
     type: Mapping[str, str] = field(default_factory=dict)
     git_hooks: bool = False
@@ -59,7 +61,7 @@ class Request:
     def command(self, **changes: Any) -> str:
         """Return the command line of this request with some fields changed."""
         asked = replace(self, **changes)
-        words = ["mlx", "init", str(asked.folder)]
+        words = ["mlx", "init", *(["--adopt"] if asked.adopt else []), str(asked.folder)]
         for option in ("data", "target", "task", "time", "key", "positive"):
             if (value := getattr(asked, option)) is not None:
                 words += [f"--{option}", str(value)]
@@ -69,7 +71,7 @@ class Request:
         for option in ("read", "type"):
             for name, value in getattr(asked, option).items():
                 words += [f"--{option}", f"{name}={value}"]
-        for option, default in (("template", "tabular"), ("ci", "github")):
+        for option, default in (("template", "tabular"), ("ci", "none" if asked.adopt else "github")):
             if (value := getattr(asked, option)) != default:
                 words += [f"--{option}", value]
         if asked.git_hooks:

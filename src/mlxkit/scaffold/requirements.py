@@ -43,6 +43,11 @@ class Requirements:
     untyped: tuple[str, ...] = ("matplotlib", "mlflow", "sklearn", "threadpoolctl", "yaml")
 
     @property
+    def mlx(self) -> str:
+        """The line of mlx itself."""
+        return next(line for line in self.project if line.startswith("mlxkit"))
+
+    @property
     def ruff(self) -> str:
         """The pinned linter, the same in the hooks as in the project's environment."""
         return next(line for line in self.dev if line.startswith("ruff=="))

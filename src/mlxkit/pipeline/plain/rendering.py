@@ -123,7 +123,7 @@ def render_dvc_yaml(around: Surroundings, *, source: str) -> str:
     for name, definition in define(project).items():
         stage = project.stages[name]
         definitions[name] = _plain_definition(around, stage, definition, source)
-    return render_plain(definitions)
+    return render_plain(definitions, project.dvc)
 
 
 def _plain_definition(around: Surroundings, stage: Stage, definition: Definition, source: str) -> Definition:
