@@ -126,7 +126,9 @@ def register(app: typer.Typer) -> None:
             hint = request.hint(task=close) if close else "use classification or regression"
             raise UsageError(f"there is no task '{task}'{did_you_mean(task, TASKS)}", hint=hint)
         if adopt and git_hooks:
-            raise UsageError("'--git-hooks' goes with a new project", hint="run `pre-commit install` afterwards")
+            raise UsageError(
+                "'--git-hooks' goes with a new project", hint="run `pre-commit install` afterwards"
+            )
         if adopt:
             answer_adoption(session, request, dry_run=dry_run)
             return
