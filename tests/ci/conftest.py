@@ -29,9 +29,11 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new environment without anything, for jobs to install into."""
+    """A new environment for jobs to install into."""
     folder = tmp_path_factory.mktemp("python") / "venv"
     good(folder.parent, sys.executable, "-m", "venv", str(folder))
+    # What the project itself is built with, so that a job may do without an environment for that.
+    good(folder.parent, str(folder / "bin/pip"), "install", "-q", "hatchling", "editables")
     return folder
 
 

@@ -36,6 +36,11 @@ def trained(runner: Runner, event: str = "push") -> Job:
     return runner.run("train", event=event)["train"]
 
 
+def install_from_here_on_what_is_new(runner: Runner) -> None:
+    """Spare later jobs the look at a hundred packages that are there."""
+    runner.environment |= {"PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0"}
+
+
 def edit_params(mine: Repository, old: str, new: str) -> None:
     params = mine.root / "params.yaml"
     text = params.read_text()
@@ -97,6 +102,7 @@ def test_a_fork_is_checked_and_told(runner: Runner, mine: Repository) -> None:
     assert {step.outcome for step in check.steps} == {"success"}
     assert "A fork's pull request gets no secrets" in check.log
     assert jobs["report"].result == "skipped"
+    install_from_here_on_what_is_new(runner)
 
 
 def test_training_with_nothing_new_makes_no_commit(runner: Runner, server: Server, place: FakeForge) -> None:
@@ -187,17 +193,33 @@ def test_a_merge_promotes_and_trains_nothing(runner: Runner, mine: Repository, s
     assert mine.git("rev-parse", "main", folder=mine.origin) != before
 
 
-def test_a_model_that_a_gate_refuses_goes_nowhere(runner: Runner, mine: Repository) -> None:
-    """By hand, and with text that a shell would execute."""
+def test_what_somebody_types_is_no_command(runner: Runner, mine: Repository, tmp_path: Path) -> None:
+    """A promotion by hand, of what staging has already: production is asked for only where it is named."""
+    reason = f"it's $(touch '{tmp_path}/here') \"new\""
     jobs = runner.run(
         "promote",
         event="workflow_dispatch",
-        inputs={"environment": "staging", "run": "", "reason": 'it\'s $(touch /tmp/pwned) "new"'},
+        inputs={"environment": "staging", "run": "", "reason": reason},
     )
     assert jobs["staging"].result == "success", jobs["staging"].log
-    assert jobs["staging"].outputs == {"promoted": "false"}
     assert jobs["production"].result == "skipped"
-    assert not Path("/tmp/pwned").exists()
+    assert list(tmp_path.iterdir()) == []
+    assert len(tags(mine.origin)) == 2
+
+
+def test_a_model_that_a_gate_refuses_goes_nowhere(runner: Runner, mine: Repository) -> None:
+    mine.git("fetch", "-q", "origin", "main")
+    mine.git("reset", "-q", "--hard", "origin/main")
+    edit_params(mine, "max_iter: 50", "max_iter: 20")
+    config = mine.root / "mlx.yaml"
+    config.write_text(config.read_text().replace("min: 0.6}", "min: 0.9999}"))
+    mine.push("A bar that is too high")
+    assert trained(runner).result == "success"
+    move(mine.origin, "refs/heads/main", "refs/heads/mlx/train")
+    jobs = runner.run("promote")
+    assert [job.result for job in jobs.values()] == ["success", "failure", "skipped"]
+    assert "❌" in jobs["staging"].step("Promote").summary
+    assert jobs["staging"].outputs == {"promoted": "false"}
     assert len(tags(mine.origin)) == 2
 
 
