@@ -325,3 +325,33 @@ def test_in_a_folder_that_is_gone(mlx: Mlx, tmp_dir: TmpDir, monkeypatch: pytest
     monkeypatch.chdir(tmp_dir)
     assert (result.code, result.out) == (2, "")
     assert result.err == "error: this folder does not exist any more\nhint: run `cd`\n"
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A job of GitHub Actions; its summary and outputs go to files in this folder."""
+    folder = tmp_path / "job"
+    folder.mkdir()
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folder / "summary"))
+    monkeypatch.setenv("GITHUB_OUTPUT", str(folder / "outputs"))
+    return folder
+
+
+def test_mistakes_are_marked_where_they_stand(mlx: Mlx, copies: TmpDir, job: Path) -> None:
+    text = (copies / "mlx.yaml").read_text()
+    copies.gen("mlx.yaml", text.replace("    cmd: cp data/in.txt", "    cdm: cp data/in.txt"))
+    result = mlx("check", "--json")
+    assert result.code == 4
+    assert result.err.splitlines()[0] == (
+        "::error file=mlx.yaml,line=8,col=5,title=mlx.yaml has a problem"
+        "::stages.first.cdm: unknown key, did you mean 'cmd'?"
+    )
+
+
+def test_a_job_reads_what_is_stale(mlx: Mlx, copies: TmpDir, job: Path) -> None:
+    assert mlx("status", "--check", "--quiet").code == 3
+    assert (job / "outputs").read_text() == "stale=2\n"
+    summary = (job / "summary").read_text()
+    assert summary.startswith("```\nstage   state  because\nfirst   never")
+    assert "> 2 of 2 stages are stale" in summary
