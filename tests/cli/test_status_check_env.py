@@ -8,6 +8,8 @@ import pytest
 from mlxkit.pipeline.dvc_yaml import DVC_FILE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import Mlx, TmpDir
 
 DVC_YAML = """\
