@@ -124,7 +124,7 @@ def test_files_that_nobody_changed_become_those_of_the_template(
 
 def test_a_users_edits_are_merged(project: Path, change: Callable[[str, str, str], None], mlx: Mlx) -> None:
     edit(project / "mlx.yaml", "max_share: 0.3", "max_share: 0.5")
-    edit(project / "Makefile", "setup: ## make .venv", "setup: ## make our .venv")
+    edit(project / "Makefile", "## make .venv", "## make our .venv")
     commit(project)
     change("tabular/mlx.yaml.jinja", "# low on purpose", "# kept low on purpose")
     change(MAKEFILE, HELP, "help: ## name the targets")
@@ -134,7 +134,7 @@ def test_a_users_edits_are_merged(project: Path, change: Callable[[str, str, str
     text = (project / "mlx.yaml").read_text(encoding="utf-8")
     assert "max_share: 0.5" in text
     assert "# kept low on purpose" in text
-    assert "setup: ## make our .venv" in (project / "Makefile").read_text(encoding="utf-8")
+    assert "## make our .venv" in (project / "Makefile").read_text(encoding="utf-8")
     assert mlx("check").code == 0
 
 
@@ -226,7 +226,7 @@ def test_a_notebook_gets_no_markers(project: Path, templates: Path, mlx: Mlx) ->
 def test_what_git_could_not_bring_back_is_refused(
     project: Path, change: Callable[[str, str, str], None], mlx: Mlx
 ) -> None:
-    edit(project / "Makefile", "setup: ## make .venv", "setup: ## make our .venv")
+    edit(project / "Makefile", "## make .venv", "## make our .venv")
     edit(project / "params.yaml", "seed: 0", "seed: 1")  # the update does not touch it
     change(MAKEFILE, HELP, "help: ## name the targets")
     before = (project / "Makefile").read_bytes()
