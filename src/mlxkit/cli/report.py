@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
         gates: Annotated[bool, typer.Option("--gates/--no-gates", help="Ask the gates too.")] = True,
         env: Env = None,
     ) -> None:
-        """Report on the model here: champion, gates, and what is different.
+        """Show the model here beside the champion, and what gates say.
 
         In a job of GitHub Actions or GitLab CI it can be written on the pull request. A job for somebody
         else's fork has no right to that: there it stands in the job's summary and log alone.
