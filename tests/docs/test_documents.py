@@ -61,7 +61,7 @@ def test_commands_and_options_exist(page: Path) -> None:
                 wrong.append(f"mlx {name} {named}")
                 continue
             command = command.commands[named]
-        known = {"-h", "--help", *(o for p in command.params for o in p.opts)}
+        known = {"-h", "--help", *(o for p in command.params for o in (*p.opts, *p.secondary_opts))}
         options = [word.partition("=")[0] for word in rest if re.match(r"--?[a-zA-Z]", word)]
         wrong += [f"mlx {name} {option}" for option in options if option not in known]
     assert wrong == []

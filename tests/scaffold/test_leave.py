@@ -3,8 +3,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
-from mlxkit.scaffold.leave import Edit, Leaving, Line, edits, is_installable, line_length
+from mlxkit.scaffold.leave import Edit, Leaving, Line, edits, is_installable, line_length, needless
 from mlxkit.scaffold.project_tree import scaffold
 from mlxkit.scaffold.request import Request
 from mlxkit.scaffold.requirements import requirements_of
@@ -45,11 +46,29 @@ def test_every_file_of_the_scaffold_is_known(project: Path) -> None:
         assert edit.left == ()
         (project / edit.file).write_text(edit.text, encoding="utf-8")
     assert edits(project, LEAVING) == []
+    for name in needless(project):
+        (project / name).unlink()
     assert [
         path.relative_to(project).as_posix()
         for path in sorted(project.rglob("*"))
         if path.is_file() and "mlx" in path.read_text(encoding="utf-8", errors="replace")
     ] == [".gitignore", ".mlx-template.json", "mlx.yaml"]
+
+
+def test_every_file_for_gitlab_is_known(tmp_dir: TmpDir) -> None:
+    project = scaffold(Request(tmp_dir / "cells", ci="gitlab")).root
+    text = found(project)[".gitlab-ci.yml"].text
+    assert "mlx" not in text
+    assert list(yaml.safe_load(text)) == ["stages", "variables", "default", "workflow", "check"]
+
+
+def test_a_workflow_that_was_edited_stays(project: Path) -> None:
+    assert len(needless(project)) == 4
+    workflow = project / ".github/workflows/train.yml"
+    workflow.write_text(workflow.read_text(encoding="utf-8") + "# ours\n", encoding="utf-8")
+    assert ".github/workflows/train.yml" not in needless(project)
+    (project / ".mlx-template.json").unlink()
+    assert needless(project) == ()
 
 
 def test_pyproject(project: Path) -> None:
@@ -69,7 +88,7 @@ def test_pyproject(project: Path) -> None:
 
 def test_makefile(project: Path) -> None:
     gone, come = changed_lines(project, "Makefile")
-    assert [line.partition("mlx ")[2] for line in gone if "mlx " in line] == [
+    assert [line.partition("mlx ")[2] for line in gone if "(BIN)mlx " in line] == [
         "run features",
         "train",
         "evaluate",
@@ -78,13 +97,16 @@ def test_makefile(project: Path) -> None:
         "ui",
     ]
     assert come == [
+        "ifneq ($(wildcard .venv/bin/dvc)$(shell command -v dvc 2>/dev/null),)",
+        "BIN := $(if $(ENV)$(wildcard .venv/bin/dvc),.venv/bin/)",
         "export PATH := $(CURDIR)/.venv/bin:$(PATH)",
         ".PHONY: setup hooks data train evaluate promote test lint ui clean help",
         "\t$(BIN)dvc repro features",
         "\t$(BIN)dvc repro train",
         "\t$(BIN)dvc repro evaluate",
-        "promote: ## register the model",
+        "promote: $(ENV) | $(call after,data train evaluate) ## register the model",
         "\t$(BIN)python pipeline/register.py dev",
+        "ui: $(ENV) | $(call after,data train evaluate) ## open the tracking server's pages",
         "\t$(BIN)mlflow ui",
     ]
 
@@ -95,7 +117,7 @@ def test_a_file_that_was_edited_stays_as_it_is(project: Path) -> None:
     makefile.write_text(text, encoding="utf-8")
     edit = found(project)["Makefile"]
     assert edit.text == text
-    assert Line("Makefile", 18, "$(BIN)mlx train --jobs 1") in edit.left
+    assert Line("Makefile", 36, "$(BIN)mlx train --jobs 1") in edit.left
     assert len(edit.left) == 6
 
 

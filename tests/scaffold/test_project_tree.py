@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 TREE = """\
 .env.example
+.github/dependabot.yml
 .github/workflows/ci.yml
+.github/workflows/drift.yml
+.github/workflows/promote.yml
+.github/workflows/train.yml
 .gitignore
 .mlx-template.json
 .pre-commit-config.yaml

@@ -24,7 +24,7 @@ from mlxkit.pipeline.plain.shell import plain_command
 from mlxkit.pipeline.plain.surroundings import Surroundings, import_path, surroundings
 from mlxkit.project.files import write_atomically
 from mlxkit.project.models import CONFIG_FILE, Schedule
-from mlxkit.scaffold.leave import MENTION, Leaving, Line, edits, is_installable
+from mlxkit.scaffold.leave import MENTION, Leaving, Line, edits, is_installable, needless
 from mlxkit.scaffold.requirements import requirements_of
 from mlxkit.scaffold.template_record import RECORD_FILE
 
@@ -87,8 +87,9 @@ def plan(project: Project, *, force: bool = False) -> Ejection:
     found = edits(project.root, leaving)
     changed = {edit.file: edit.text for edit in found if not edit.left}
     changed[dvc_yaml.DVC_FILE] = render_dvc_yaml(around, source=import_path(project))
-    removed = tuple(
-        path for path in (SCHEMA_FILE, RECORD_FILE, CONFIG_FILE) if (project.root / path).is_file()
+    removed = (
+        *needless(project.root),
+        *(path for path in (SCHEMA_FILE, RECORD_FILE, CONFIG_FILE) if (project.root / path).is_file()),
     )
     refusal = refusal or _not_in_git(project, [*changed, *removed]) or _in_the_way(project, written)
     if refusal is not None and not force:

@@ -7,6 +7,8 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlxkit.scaffold.template_record import RECORD_FILE, read_record
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
@@ -15,6 +17,12 @@ MENTION = r"mlxkit|mlx\.yaml|mlx [a-z]+"
 """What a line says that means mlx, and not Apple's library of that name; to be matched as whole words."""
 
 _WORDS = re.compile(rf"\b(?:{MENTION})\b")
+_OF_MLX = (
+    ".github/workflows/train.yml",
+    ".github/workflows/promote.yml",
+    ".github/workflows/drift.yml",
+    "tests/test_pipeline.py",
+)
 _MARGIN = 28
 _IGNORED = "__pycache__/"
 
@@ -78,6 +86,18 @@ def edits(root: Path, leaving: Leaving) -> list[Edit]:
     return found
 
 
+def needless(root: Path) -> tuple[str, ...]:
+    """Return files that only mlx has a use for, and that are as the scaffold wrote them."""
+    if not (root / RECORD_FILE).is_file():
+        return ()
+    written = read_record(root).files
+    return tuple(
+        path
+        for path in _OF_MLX
+        if path in written and (root / path).is_file() and (root / path).read_bytes() == written[path]
+    )
+
+
 def mentions(file: str, text: str) -> tuple[Line, ...]:
     """Return the lines that mention mlx."""
     lines = enumerate(text.splitlines(), start=1)
@@ -102,13 +122,16 @@ def _makefile(text: str, leaving: Leaving) -> str:
     text = _replaced(
         text,
         [
-            (r"^drift: ##.*\n\t\$\(BIN\)mlx drift --data \S+\n\n", ""),
+            (r"^drift: .*\n\t\$\(BIN\)mlx drift --data \S+\n\n", ""),
+            (r"\.venv/bin/mlx\b", ".venv/bin/dvc"),
+            (r"\bcommand -v mlx\b", "command -v dvc"),
             (r"^(\.PHONY:.*) drift\b", r"\1"),
             (r"^(\t\$\(BIN\))mlx run((?: [A-Za-z][\w-]*)*)$", r"\1dvc repro\2"),
             (r"^(\t\$\(BIN\))mlx train$", rf"\1dvc repro {train}"),
             (r"^(\t\$\(BIN\))mlx evaluate$", rf"\1dvc repro {evaluate}"),
-            (r"^promote: ## register the model if it passes the gates$", "promote: ## register the model"),
+            (r"^(promote: .*## register the model) if it passes the gates$", r"\1"),
             (r"^(\t\$\(BIN\))mlx promote$", rf"\1{leaving.register}"),
+            (r"^(ui: .*) promote\)", r"\1)"),
             (r"^(\t\$\(BIN\))mlx ui$", r"\1mlflow ui"),
         ],
     )
@@ -127,6 +150,8 @@ def _readme(text: str, leaving: Leaving) -> str:
             (r"^mlx drift --data \S+\n", ""),
             (r"^mlx ui {2,}(# .*)$", rf"{'mlflow ui':{_MARGIN}}\1"),
             (r"^\| `mlx\.yaml` \| the pipeline, the gates, the environments \|$", scripts),
+            (r"^\| `tests/test_pipeline\.py` \|.*\n", ""),
+            (r"^(\| `(?:\.github/workflows/|\.gitlab-ci\.yml)` \| checks of every change);.*$", r"\1 |"),
         ],
     )
 
@@ -134,7 +159,43 @@ def _readme(text: str, leaving: Leaving) -> str:
 def _workflow(text: str, leaving: Leaving) -> str:
     del leaving
     return _replaced(
-        text, [(r"^( +- run: )mlx check$", r"\1dvc dag"), (r"^ +- run: mlx status --check\n", "")]
+        text,
+        [
+            (
+                r"^      - name: Is mlx\.yaml valid.*\n        run: mlx check$",
+                "      - name: Is dvc.yaml valid\n        run: dvc dag",
+            ),
+            (r"^(      - name: Tests, of code and model), with a run of the whole pipeline.*$", r"\1"),
+            (r"^      - name: Does dvc\.lock belong.*\n        run: mlx status --check\n", ""),
+            (r"^      - name: Say that a fork gets no report\n(?:.*\n)*\Z", ""),
+        ],
+    )
+
+
+def _pipeline(text: str, leaving: Leaving) -> str:
+    """Leave of GitLab's pipeline what checks a change."""
+    del leaving
+    return _replaced(
+        text,
+        [
+            (r"\A# Checks every change; trains.*\n(?:# .*\n)*", "# Checks every change.\n"),
+            (r"^stages: \[check, train, promote, drift\]$", "stages: [check]"),
+            (r"^  (?:GIT_DEPTH|PUSH_URL|NEW_ROWS): .*\n", ""),
+            (r"^    - mlx check$", "    - dvc dag"),
+            (r"^    - mlx status --check\n", ""),
+            (r"^\n# Compares the model that a merge request brings.*\n(?:.*\n)*\Z", ""),
+        ],
+    )
+
+
+def _hooks(text: str, leaving: Leaving) -> str:
+    del leaving
+    return _replaced(
+        text,
+        [
+            (r"^      - id: mlx-check\n(?: {8,}\S.*\n)+", ""),
+            (r"`mlx run` makes or fetches it", "`dvc repro` makes it"),
+        ],
     )
 
 
@@ -186,5 +247,7 @@ _CHANGES: dict[str, Callable[[str, Leaving], str]] = {
     "Makefile": _makefile,
     "README.md": _readme,
     ".github/workflows/ci.yml": _workflow,
+    ".gitlab-ci.yml": _pipeline,
+    ".pre-commit-config.yaml": _hooks,
     ".env.example": _example,
 }
