@@ -100,7 +100,7 @@ class Runner:
         secrets: bool = True,
         only: str | None = None,
     ) -> dict[str, Job]:
-        """Run the jobs of a workflow in the order of what they need; of `only` one, what it needs was fine."""
+        """Run the jobs of a workflow in order; of `only` one, what it needs counts as done."""
         definition = self._workflow(workflow, ref)
         jobs: dict[str, Job] = {}
         for name, job in definition["jobs"].items():

@@ -31,9 +31,11 @@ def markdown_of(found: ModelReport) -> str:
 
 
 def _heading(found: ModelReport) -> str:
-    champion = found.compared.first.short if found.compared else None
-    against = f" beside {champion}, the champion of {found.environment}" if champion else ""
-    return f"{found.project}: {found.model.short}{against}"
+    compared = found.compared
+    if compared is None or compared.same:
+        return f"{found.project}: {found.model.short}"
+    against = f"{compared.first.short}, the champion of {found.environment}"
+    return f"{found.project}: {found.model.short} beside {against}"
 
 
 def _verdict(found: ModelReport) -> str:
