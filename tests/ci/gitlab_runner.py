@@ -52,8 +52,6 @@ class GitLabRunner:
         workspace = Path(given["CI_PROJECT_DIR"])
         shutil.rmtree(workspace, ignore_errors=True)
         self._clone(workspace, ref)
-        # The environment that the job makes is one that lies there already: it is only brought up to date.
-        (workspace / ".venv").symlink_to(self.python)
         for key, value in (definition["variables"] | job.get("variables", {})).items():
             given.setdefault(key, _expanded(str(value), given))
         lines = ["set -eo pipefail", *definition["default"]["before_script"], *job["script"]]
@@ -64,6 +62,7 @@ class GitLabRunner:
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
         own = {"HOME": str(home), "VIRTUAL_ENV": "", "CI": "true", "GITLAB_CI": "true"}
+        own["PATH"] = f"{self._image()}:/usr/local/bin:/usr/bin:/bin"
         return execute(["bash", str(script)], workspace, kept | own | self.environment | given)
 
     def definition(self) -> Any:
@@ -91,6 +90,19 @@ class GitLabRunner:
             **self.variables,
             **more,
         }
+
+    def _image(self) -> Path:
+        """Return the programs of the image: its Python makes one environment, which all jobs share."""
+        programs = self.folder / "bin"
+        programs.mkdir(exist_ok=True)
+        python = programs / "python"
+        python.write_text(
+            "#!/bin/sh\n"
+            f'if [ "$1 $2" = "-m venv" ]; then exec ln -s \'{self.python}\' "$3"; fi\n'
+            f"exec '{self.python}/bin/python' \"$@\"\n"
+        )
+        python.chmod(0o755)
+        return programs
 
     def _clone(self, workspace: Path, ref: str) -> None:
         """Clone as GitLab does: the remote is there, and HEAD is detached."""
