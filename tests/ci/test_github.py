@@ -124,7 +124,7 @@ def test_a_cancelled_training_leaves_nothing_behind(
     runner.cancel_at = "choose: running"
     job = trained(runner)
     runner.cancel_at = None
-    assert job.step("Fetch").outcome == "failure"
+    assert job.step("Train").outcome == "failure"
     assert job.step("Push data").outcome == "skipped"
     assert not place.requests
 
@@ -137,7 +137,7 @@ def test_training_without_the_right_to_push_opens_nothing(
     hook.chmod(0o755)
     job = trained(runner)
     hook.unlink()
-    assert job.step("Fetch").outcome == "success", job.log
+    assert job.step("Train").outcome == "success", job.log
     assert job.step("Commit").outcome == "failure"
     assert "protected branch" in job.log
     assert not place.requests
@@ -156,13 +156,14 @@ def test_training_without_the_right_to_open_a_pull_request(runner: Runner, place
 def test_training_opens_a_pull_request(runner: Runner, mine: Repository, place: FakeForge) -> None:
     job = trained(runner, event="schedule")
     assert job.result == "success", job.log
+    assert " passed" in job.step("Is it what").log
     (opened,) = place.requests
     assert (opened["head"], opened["base"]) == ("mlx/train", "main")
-    run_id = job.step("Fetch").outputs["run_id"]
+    run_id = job.step("Train").outputs["run_id"]
     assert opened["title"] == f"Train cells: run {run_id[:8]}"
     assert "**'staging' has no champion yet. All 2 gates pass.**" in opened["body"]
     assert "| ROC AUC |" in opened["body"]
-    assert "| choose | ran |" in job.step("Fetch").summary
+    assert "| choose | ran |" in job.step("Train").summary
     assert f"MLflow run {run_id}" in mine.git("log", "-1", "--format=%b", "mlx/train", folder=mine.origin)
     assert (runner.folder / "artifacts/reports/reports/evaluation.html").is_file()
 
@@ -257,5 +258,5 @@ def test_training_without_a_dvc_remote(runner: Runner, mine: Repository) -> None
     mine.push("No remote")
     job = trained(runner, event="workflow_dispatch")
     assert job.step("Is there a place for data").outcome == "failure"
-    assert job.step("Fetch").outcome == "skipped"
+    assert job.step("Train").outcome == "skipped"
     assert "its data has no DVC remote" in job.log
