@@ -94,7 +94,7 @@ def test_a_curve_is_drawn_for_the_forge() -> None:
     lines = chart_lines(_evaluation(classification=facts))
     assert lines[0] == "```mermaid"
     assert lines[-1] == "```"
-    heights = lines[5].strip()
+    heights = lines[6].strip()
     assert heights.startswith("line [0.6, 0.62,")
     assert heights.endswith("0.98, 1]")
     assert chart_lines(_evaluation()) == []

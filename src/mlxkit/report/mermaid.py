@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from mlxkit.evaluation.facts import Curve, Evaluation, RegressionFacts
 
 _STEPS = 21
+_STYLE = (
+    '%%{init: {"xyChart": {"width": 560, "height": 360}, '
+    '"themeVariables": {"xyChart": {"plotColorPalette": "#2f81f7, #8b949e"}}}}%%'
+)
+"""Blue and grey, which can be told apart on white and on black; Mermaid's own first line is nearly white."""
 
 
 def chart_lines(found: Evaluation) -> list[str]:
@@ -30,7 +35,7 @@ def _roc(curve: Curve) -> list[str]:
     order = np.lexsort((curve.y, curve.x))
     heights = np.interp(steps, np.asarray(curve.x)[order], np.asarray(curve.y)[order])
     return _chart(
-        "ROC curve, and guessing",
+        "ROC curve (blue) and guessing (grey)",
         ("false positive rate", 0.0, 1.0),
         ("true positive rate", 0.0, 1.0),
         [heights.tolist(), steps.tolist()],
@@ -43,7 +48,7 @@ def _tenths(found: RegressionFacts) -> list[str]:
     actual = [tenth.actual.value for tenth in found.tenths]
     low, high = min(*predicted, *actual), max(*predicted, *actual)
     return _chart(
-        "Predicted (first line) and actual, by tenths of the rows",
+        "Predicted (blue) and actual (grey), by tenths of the rows",
         ("tenth by prediction", 1, len(predicted)),
         ("mean", low, high if high > low else low + 1),
         [predicted, actual],
@@ -61,4 +66,4 @@ def _chart(
         for axis, (name, low, high) in (("x", across), ("y", up))
     ]
     drawn = [f"    line [{', '.join(f'{value:.4g}' for value in line)}]" for line in lines]
-    return ["```mermaid", "xychart-beta", f'    title "{title}"', *axes, *drawn, "```"]
+    return ["```mermaid", _STYLE, "xychart-beta", f'    title "{title}"', *axes, *drawn, "```"]
