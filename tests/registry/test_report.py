@@ -60,8 +60,8 @@ def test_a_better_model(two: Bench) -> None:
     assert "| ❌ | roc\\_auc beats champion | no \\| better |" in lines
     assert "<summary>Parameters that differ (1)</summary>" in lines
     assert "| depth | 4 | 3 |" in lines
-    assert "<summary>Data that differ (1)</summary>" in lines
-    assert f"| data/raw.csv | {'c' * 32} | {'a' * 32} |" in lines
+    assert "<summary>Data that differs (1)</summary>" in lines
+    assert f"| data/raw.csv | {'c' * 12} | {'a' * 12} |" in lines
     assert "<summary>ROC AUC by group</summary>" in lines
     assert any(line.startswith("| group = a (200 rows) |") for line in lines)
     assert lines[-1].startswith(f"<sub>run {second}")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _MARKS = {True: "✅", False: "❌"}
 _WORDS = {"better": "✅ better", "worse": "❌ worse"}
 _MOST = 30
+_LONGEST, _HASH = 60, 12
+"""How much is shown of a parameter, and of a hash."""
 
 
 def markdown_of(found: ModelReport) -> str:
@@ -162,10 +164,14 @@ def _made_of(found: ModelComparison) -> Iterator[list[str]]:
             if group.pair is not None
         ]
         yield folded(f"{title(paired.headline)} by group", _pairs("group", first, body))
-    for name, changes in (("Parameters", found.params), ("Data", found.inputs)):
+    for heading, changes, length in (
+        ("Parameters that differ", found.params, _LONGEST),
+        ("Data that differs", found.inputs, _HASH),
+    ):
         if changes:
-            table = table_lines(["", "this model", first], [_change(change) for change in changes[:_MOST]])
-            yield folded(f"{name} that differ ({count(len(changes))})", [*table, *_more(changes)])
+            body = [_change(change, length) for change in changes[:_MOST]]
+            table = table_lines(["", "this model", first], body)
+            yield folded(f"{heading} ({count(len(changes))})", [*table, *_more(changes)])
     if found.code.files:
         yield folded(f"Code that differs ({count(len(found.code.files))})", _code(found.code))
 
@@ -177,8 +183,9 @@ def _code(found: CodeChange) -> list[str]:
     return [*table, *_more(files), "", f"    {found.command}"]
 
 
-def _change(change: Change) -> list[str]:
-    return [change.name, *(NONE if value is None else value[:60] for value in (change.second, change.first))]
+def _change(change: Change, length: int) -> list[str]:
+    values = (change.second, change.first)
+    return [change.name, *(NONE if value is None else value[:length] for value in values)]
 
 
 def _more(entries: Sequence[object]) -> list[str]:
