@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
@@ -141,12 +143,14 @@ class Output:
 
 
 def _fenced(lines: Sequence[str]) -> str:
-    return "\n".join(["```", *map(plain, lines), "```", ""])
+    told = [*map(plain, lines)]
+    fence = "`" * max(3, *(len(run) + 1 for line in told for run in re.findall("`+", line)), 3)
+    return "\n".join([fence, *told, fence, ""])
 
 
 def _caution(error: MlxError) -> str:
-    lines = _error_lines(error, "", "Hint:")
-    return "\n".join(["> [!CAUTION]", *(f"> {line.strip()}  " for line in lines), ""])
+    lines = [html.escape(line.strip(), quote=False) for line in _error_lines(error, "", "Hint:")]
+    return "\n".join(["> [!CAUTION]", *(f"> {line}  " for line in lines), ""])
 
 
 def _error_lines(error: MlxError, title: str, hint: str) -> list[str]:

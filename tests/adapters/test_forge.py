@@ -56,6 +56,14 @@ def test_one_comment_is_brought_up_to_date(place: forge.Forge, state: FakeForge)
     assert {c["body"] for c in state.comments[7][:130]} == {"nice"}
 
 
+def test_a_mark_of_somebody_else_is_not_ours(place: forge.Forge, state: FakeForge) -> None:
+    stranger = {**fake_forge.BY_A_PERSON, "id": 1000, "body": f"look {MARK}", "html_url": ""}
+    state.comments[7] = [stranger]
+    assert place.comment(7, MARK, "ours").action == "created"
+    assert place.comment(7, MARK, "ours again").action == "updated"
+    assert [c["body"] for c in state.comments[7]] == [f"look {MARK}", f"ours again\n{MARK}\n"]
+
+
 def test_other_marks_have_comments_of_their_own(place: forge.Forge, state: FakeForge) -> None:
     place.comment(7, MARK, "churn")
     place.comment(7, "<!-- mlx report: other -->", "other")
@@ -105,7 +113,7 @@ def test_a_long_text_is_cut_at_a_line(place: forge.Forge, state: FakeForge) -> N
     place.comment(7, MARK, "a line\n" * 200_000)
     (comment,) = state.comments[7]
     assert len(comment["body"]) < 1_000_000
-    assert comment["body"].endswith(f"a line\n\n(cut: the whole of it is in the job's log)\n\n{MARK}\n")
+    assert comment["body"].endswith(f"a line\n\n(cut here, since a forge takes no more)\n\n{MARK}\n")
 
 
 def test_no_job_and_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,6 +155,6 @@ def test_what_comes_from_a_fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     # A fork that was deleted since.
     event.write_text(json.dumps({"pull_request": {"head": {"repo": None}}}))
     assert forge.comes_from_a_fork() is False
-    monkeypatch.setenv("CI_PROJECT_ID", "42")
+    monkeypatch.setenv("CI_MERGE_REQUEST_PROJECT_ID", "42")
     monkeypatch.setenv("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", "43")
     assert forge.comes_from_a_fork() is True

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Entry = dict[str, Any]
+OURS = 77
+BY_A_JOB: Entry = {"user": {"type": "Bot"}, "author": {"id": OURS}}
+BY_A_PERSON: Entry = {"user": {"type": "User"}, "author_association": "NONE", "author": {"id": 1}}
 
 
 @dataclass
@@ -38,6 +41,8 @@ class FakeForge:
         self.calls.append((method, path))
         if method != "GET" and self.denied is not None and self.denied in path:
             return 403, {"message": "Resource not accessible by integration"}
+        if path == "/api/v4/user":
+            return 200, {"id": OURS}
         path = re.sub(r"^/repos/team/cells|^/api/v4/projects/42", "", path)
         path = path.replace("/merge_requests", "/pulls").replace("/notes", "/comments")
         match re.findall(r"[a-z]+|\d+", path):
@@ -45,7 +50,12 @@ class FakeForge:
                 return 200, self._page(self.comments.get(int(number), []), query)
             case ["issues" | "pulls", number, "comments"]:
                 known = self.comments.setdefault(int(number), [])
-                entry = {"id": 100 + len(known), "html_url": f"{self.url}/c{number}", "body": sent["body"]}
+                entry = {
+                    **BY_A_JOB,
+                    "id": 100 + len(known),
+                    "html_url": f"{self.url}/c{number}",
+                    "body": sent["body"],
+                }
                 known.append(entry)
                 return 201, entry
             case ["issues", "comments", comment] | ["pulls", _, "comments", comment]:
@@ -69,7 +79,15 @@ class FakeForge:
     def _add(self, entries: list[Entry], sent: Entry) -> Entry:
         number = 1 + len(self.issues) + len(self.requests)
         page = f"{self.url}/{number}"
-        entry = {"number": number, "iid": number, "html_url": page, "web_url": page, "state": "open", **sent}
+        entry = {
+            **BY_A_JOB,
+            "number": number,
+            "iid": number,
+            "html_url": page,
+            "web_url": page,
+            "state": "open",
+            **sent,
+        }
         entries.append(entry)
         return entry
 

@@ -82,6 +82,7 @@ class GitLabRunner:
             "CI_DEFAULT_BRANCH": "main",
             "CI_COMMIT_BRANCH": "" if source == "merge_request_event" else "main",
             "CI_PROJECT_ID": "42",
+            "CI_MERGE_REQUEST_PROJECT_ID": "42" if source == "merge_request_event" else "",
             "CI_PROJECT_PATH": "team/cells",
             "CI_PROJECT_URL": "https://gitlab.example.org/team/cells",
             "CI_PROJECT_DIR": str(self.folder / "work" / "cells"),

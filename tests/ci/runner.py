@@ -114,6 +114,10 @@ class Runner:
             jobs[name] = self._job(definition, job, contexts, needed)
         return jobs
 
+    def job(self, workflow: str, name: str) -> Any:
+        """Return the definition of a job of main."""
+        return self._workflow(workflow, "main")["jobs"][name]
+
     def _workflow(self, name: str, ref: str) -> Any:
         text = self._git("show", f"{ref}:.github/workflows/{name}.yml")
         return yaml.safe_load(text)

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tests.ci.conftest import tags
+from tests.ci.expressions import condition
 
 if TYPE_CHECKING:
     from tests.ci.conftest import Repository
@@ -75,7 +76,10 @@ def test_jobs_have_least_rights_and_do_not_meet(mine: Repository) -> None:
         "promote.production": {"contents": "write"},
         "drift.drift": {"contents": "read", "issues": "write"},
     }
+    promote = workflows.pop("promote")
     assert all("group" in workflow["concurrency"] for workflow in workflows.values())
+    groups = [job.get("concurrency") for job in promote["jobs"].values()]
+    assert groups == [None, "promote-staging", "promote-production"]
     assert all("timeout-minutes" in job for w in workflows.values() for job in w["jobs"].values())
 
 
@@ -100,7 +104,8 @@ def test_a_fork_is_checked_and_told(runner: Runner, mine: Repository) -> None:
     check = jobs["check"]
     assert check.result == "success", check.log
     assert {step.outcome for step in check.steps} == {"success"}
-    assert "A fork's pull request gets no secrets" in check.log
+    assert "A pull request of a fork or of Dependabot gets no secrets" in check.log
+    assert not any(step.summary for step in check.steps if step.name.startswith("Tests"))
     assert jobs["report"].result == "skipped"
     install_from_here_on_what_is_new(runner)
 
@@ -257,6 +262,18 @@ def test_training_without_a_dvc_remote(runner: Runner, mine: Repository) -> None
     mine.dvc("remote", "remove", "store")
     mine.push("No remote")
     job = trained(runner, event="workflow_dispatch")
-    assert job.step("Is there a place for data").outcome == "failure"
+    assert job.step("Is there a place for data and runs").outcome == "failure"
     assert job.step("Train").outcome == "skipped"
     assert "its data has no DVC remote" in job.log
+
+
+def test_dependabot_gets_no_report(runner: Runner, mine: Repository) -> None:
+    """Its pull requests come from the repository itself, and still get no secrets."""
+    job = runner.job("ci", "report")
+    payload = request(1)
+    contexts = {"github": {"event_name": "pull_request", "event": payload, "repository": "team/cells"}}
+    contexts["vars"] = {"MLFLOW_TRACKING_URI": "https://mlflow.example.org"}
+    functions = {"success": lambda: True}
+    assert condition(job["if"], contexts, functions)
+    payload["pull_request"]["user"] = {"login": "dependabot[bot]"}
+    assert not condition(job["if"], contexts, functions)

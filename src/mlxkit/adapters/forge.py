@@ -80,7 +80,7 @@ def comes_from_a_fork() -> bool:
     """Whether this job is for a request from somebody else's copy, which gets no secrets."""
     told = (event_of_job().get("pull_request") or {}).get("head") or {}
     github = (told.get("repo") or {}).get("full_name"), os.environ.get("GITHUB_REPOSITORY")
-    gitlab = os.environ.get("CI_MERGE_REQUEST_SOURCE_PROJECT_ID"), os.environ.get("CI_PROJECT_ID")
+    gitlab = tuple(os.environ.get(f"CI_MERGE_REQUEST_{which}PROJECT_ID") for which in ("SOURCE_", ""))
     return any(source and source != target for source, target in (github, gitlab))
 
 
@@ -118,7 +118,14 @@ class Server:
                 hint="run the job again, once the server is there",
             ) from error
         if answer.ok:
-            return answer.json()
+            try:
+                return answer.json()
+            except requests.JSONDecodeError as error:
+                raise ToolError(
+                    f"{url.split('?')[0]} answers with something else than JSON",
+                    context=[" ".join(answer.text.split())[:300]],
+                    hint="look whether a proxy or a login page answers in its place",
+                ) from error
         denied = answer.status_code in (401, 403, 404)
         raise ToolError(
             f"{method} {url.split('?')[0]} was refused: {answer.status_code} {answer.reason}",
@@ -162,4 +169,4 @@ def cut(body: str, longest: int) -> str:
     """Return a text of at most so many characters, cut at the end of a line."""
     if len(body) <= longest:
         return body
-    return f"{body[:longest].rpartition(chr(10))[0]}\n\n(cut: the whole of it is in the job's log)\n"
+    return f"{body[:longest].rpartition(chr(10))[0]}\n\n(cut here, since a forge takes no more)\n"

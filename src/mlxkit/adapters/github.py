@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mlxkit.adapters.forge import Posted, Server, cut, event_of_job, marked, no_request, variable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _LONGEST = 65_000
 """How many characters a text may have there, with room for a mark."""
@@ -42,7 +45,7 @@ class GitHub:
         """Write the one comment with this mark, or bring it up to date."""
         text = marked(body, mark, _LONGEST)
         for known in self._server.all(f"/issues/{number}/comments"):
-            if mark in (known.get("body") or ""):
+            if mark in (known.get("body") or "") and _is_ours(known):
                 done = self._server.send("PATCH", f"/issues/comments/{known['id']}", {"body": text})
                 return Posted(done["html_url"], "updated")
         done = self._server.send("POST", f"/issues/{number}/comments", {"body": text})
@@ -79,4 +82,10 @@ class GitHub:
 
     def _issue(self, mark: str, label: str) -> dict[str, Any] | None:
         known = self._server.all(f"/issues?state=open&labels={quote(label)}")
-        return next((issue for issue in known if mark in (issue.get("body") or "")), None)
+        return next((i for i in known if mark in (i.get("body") or "") and _is_ours(i)), None)
+
+
+def _is_ours(entry: Mapping[str, Any]) -> bool:
+    """Whether a job or somebody of the repository wrote it; anybody may write a mark."""
+    kind = (entry.get("user") or {}).get("type")
+    return kind == "Bot" or entry.get("author_association") in ("OWNER", "MEMBER", "COLLABORATOR")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mlxkit.adapters.forge import Posted, Server, cut, marked, no_request, variable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _LONGEST = 900_000
 """How many characters a text may have there, with room for a mark."""
@@ -37,7 +41,7 @@ class GitLab:
         page = f"{os.environ.get('CI_PROJECT_URL', '')}/-/merge_requests/{number}#note_"
         notes = f"/merge_requests/{number}/notes"
         for known in self._server.all(notes):
-            if mark in (known.get("body") or ""):
+            if mark in (known.get("body") or "") and self._is_ours(known):
                 done = self._server.send("PUT", f"{notes}/{known['id']}", asked)
                 return Posted(f"{page}{done['id']}", "updated")
         return Posted(f"{page}{self._server.send('POST', notes, asked)['id']}", "created")
@@ -74,4 +78,14 @@ class GitLab:
 
     def _issue(self, mark: str, label: str) -> dict[str, Any] | None:
         known = self._server.all(f"/issues?state=opened&labels={quote(label)}")
-        return next((issue for issue in known if mark in (issue.get("description") or "")), None)
+        return next((i for i in known if mark in (i.get("description") or "") and self._is_ours(i)), None)
+
+    def _is_ours(self, entry: Mapping[str, Any]) -> bool:
+        """Whether this token's user wrote it; anybody may write a mark."""
+        return bool((entry.get("author") or {}).get("id") == self._user)
+
+    @cached_property
+    def _user(self) -> int:
+        """The id of the token's user."""
+        whoami = Server(f"{variable('CI_API_V4_URL')}/user", self._server.headers, self._server.rights)
+        return int(whoami.send("GET", "")["id"])

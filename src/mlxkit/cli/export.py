@@ -71,7 +71,7 @@ def _register_cron(export: typer.Typer) -> None:
     def cron(session: Session, env: Env = None) -> None:
         """Print a line for the crontab for each job of `schedule:` in mlx.yaml.
 
-        Each line ends with a mark: `(crontab -l | grep -v '# mlx churn'; mlx export cron) | crontab -` puts
+        Each line ends with a mark: `(crontab -l | grep -v '# mlx churn '; mlx export cron) | crontab -` puts
         new ones in the place of the old. A job writes to .mlx/logs, and cron mails the end of that when it
         fails or a gate refuses.
 

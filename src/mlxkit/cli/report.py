@@ -11,8 +11,7 @@ from mlxkit.cli.options import Env, Session, command
 from mlxkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from mlxkit.adapters.forge import Posted
-    from mlxkit.registry.report import ModelReport
+    from mlxkit.registry.report import ModelReport, Told
 
 
 def register(app: typer.Typer) -> None:
@@ -60,23 +59,21 @@ def register(app: typer.Typer) -> None:
             raise UsageError("--comment and --pull-request exclude each other")
         found = report_on(load(session.root), environment=env, gates=gates)
         text = markdown_of(found)
-        posted = post_comment(found, text) if comment else None
+        told = post_comment(found, text) if comment else None
         if pull_request is not None:
-            posted = post_request(found, text, branch=pull_request, base=base)
-        _answer(session, found, text, output, posted)
-        if comment and posted is None:
-            session.output.warn(
-                "this pull request comes from a fork, so its job may not comment: the report is printed here"
-            )
+            told = post_request(found, text, branch=pull_request, base=base)
+        _answer(session, found, text, output, told)
+        if comment and told is not None and told.posted is None:
+            session.output.warn("a fork's job may not comment on the pull request: here is the report")
 
 
-def _answer(
-    session: Session, found: ModelReport, text: str, output: Path | None, posted: Posted | None
-) -> None:
+def _answer(session: Session, found: ModelReport, text: str, output: Path | None, told: Told | None) -> None:
+    """Print the report, or where it was written; where that failed, the report is not lost."""
     from mlxkit.project.files import write_report
 
     if output is not None:
         write_report(output, text)
+    posted, problem = (told.posted, told.problem) if told is not None else (None, None)
     document = found.to_json() | {
         "report": str(output) if output is not None else None,
         "url": posted.url if posted is not None else None,
@@ -87,4 +84,6 @@ def _answer(
     else:
         lines = text.splitlines() if output is None else [f"report: {output}"]
     outputs = {"run_id": found.model.run_id or "", "url": posted.url if posted is not None else ""}
-    session.output.answer(document, lambda: lines, outputs=outputs, markdown=lambda: text)
+    session.output.answer(document, lambda: lines, error=problem, outputs=outputs, markdown=lambda: text)
+    if problem is not None:
+        raise problem

@@ -11,6 +11,8 @@ from mlxkit.cli.results import metric_lines
 from mlxkit.output import seconds, size
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mlxkit.output import Style
     from mlxkit.pipeline.run_result import Options, RunResult
 
@@ -153,17 +155,20 @@ def answer_run(session: Session, options: Options) -> int:
         lambda: _lines(session, result, options.dry_run),
         error=result.error,
         outputs={"run_id": result.run_id or ""},
-        markdown=lambda: _markdown(result),
+        markdown=lambda: _markdown(root, result, options.dry_run),
     )
     if result.error is not None:
         raise result.error
     return 0
 
 
-def _markdown(result: RunResult) -> str:
+def _markdown(root: Path, result: RunResult, dry_run: bool) -> str:
     from mlxkit.cli.step_summary import of_run
+    from mlxkit.pipeline.evaluation_report import facts_here
+    from mlxkit.project.load import load
 
-    return of_run(result)
+    found = facts_here(load(root)) if result.error is None and not dry_run else None
+    return of_run(result, found, dry_run=dry_run)
 
 
 def _document(result: RunResult, dry_run: bool) -> dict[str, Any]:

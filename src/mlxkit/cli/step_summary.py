@@ -13,16 +13,20 @@ if TYPE_CHECKING:
     from typing import Any
 
     from mlxkit.evaluation.drift import DriftReport
+    from mlxkit.evaluation.facts import Evaluation
     from mlxkit.pipeline.run_result import RunResult
     from mlxkit.registry.promotion import Promotion
 
 _MOST_COLUMNS = 30
 
 
-def of_run(result: RunResult) -> str:
-    """Summarise a run: metrics beside the champion's, and the stages."""
+def of_run(result: RunResult, found: Evaluation | None, *, dry_run: bool) -> str:
+    """Summarise a run: metrics beside the champion's, a chart of what the evaluation found, the stages."""
+    from mlxkit.report.mermaid import chart_lines
+
     fresh = all(stage.status == "fresh" for stage in result.stages)
     said = "everything is up to date" if fresh else f"done in {seconds(result.seconds)}"
+    said = "nothing was run" if dry_run else said
     recorded = f", run `{result.run_id[:8]}`" if result.run_id else ""
     stages = [
         [
@@ -37,6 +41,7 @@ def of_run(result: RunResult) -> str:
     return _text(
         f"### mlx run: {'failed' if result.error else said}{recorded}",
         _metrics(result),
+        chart_lines(found) if found is not None and result.metrics else [],
         folded("Stages", table) if result.error is None else table,
     )
 
@@ -76,16 +81,16 @@ def of_promotion(promotion: Promotion, *, dry_run: bool) -> str:
     from mlxkit.registry.report_markdown import gate_lines
 
     name = f"{promotion.model}@{promotion.environment}"
-    if not promotion.passed:
+    if promotion.note:
+        said = promotion.note
+    elif not promotion.passed:
         said = f"not promoted, {name} stays as it is"
     elif promotion.pending is not None:
         said = f"version {promotion.version} waits for approval"
     elif dry_run:
         said = f"would be promoted to {name}"
-    elif promotion.promoted:
-        said = f"{name} is now version {promotion.version}"
     else:
-        said = promotion.note or f"{name} stays as it is"
+        said = f"{name} is now version {promotion.version}"
     return _text(f"### mlx promote: {escaped(said)}", gate_lines(promotion.gates) if promotion.gates else [])
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlxkit.adapters import forge
-from mlxkit.errors import ToolError
+from mlxkit.errors import MlxError
 
 if TYPE_CHECKING:
     from mlxkit.evaluation.drift import DriftReport
@@ -20,7 +20,7 @@ class Told:
     """What became of the issue; `posted` is None where nothing was to do, or where there is a problem."""
 
     posted: forge.Posted | None
-    problem: ToolError | None = None
+    problem: MlxError | None = None
 
     def to_json(self) -> dict[str, str | None]:
         """Return it as plain values."""
@@ -34,15 +34,11 @@ class Told:
 def tell_issue(project: Project, found: DriftReport, text: str) -> Told:
     """Open the project's issue about drift, bring it up to date, or close it.
 
-    A check that cannot tell leaves the issue as it is. A forge that refuses hides no verdict.
-
-    Raises:
-        UsageError: this is no job of a forge.
+    A check that cannot tell leaves the issue as it is. A forge that refuses, or is none, hides no verdict.
     """
-    place = forge.forge_of_job()
     try:
-        return Told(_posted(place, project, found, text))
-    except ToolError as error:
+        return Told(_posted(forge.forge_of_job(), project, found, text))
+    except MlxError as error:
         return Told(None, error)
 
 

@@ -151,6 +151,11 @@ def _record(root: Path, request: Request, answers: AdoptAnswers, added: Mapping[
     """Return the answers file; what the repository had before is no file of the template's."""
     before = content_of(root / RECORD_FILE)
     old = read_record(root) if before is not None else None
+    if old is not None and old.ci != NO_CI and request.ci not in (NO_CI, old.ci):
+        raise UsageError(
+            f"'{root.name}' has the workflows for '{old.ci}' already",
+            hint=request.hint(ci=NO_CI),
+        )
     if old is not None and not added:
         return None
     files = {**(old.files if old is not None else {}), **added}

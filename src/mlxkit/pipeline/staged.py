@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlxkit.errors import Refused
+from mlxkit.errors import ConfigError, Refused
 from mlxkit.project.files import read_mapping, write_atomically
 
 if TYPE_CHECKING:
@@ -61,9 +61,14 @@ def finish(root: Path) -> bool:
     """Make the changes that a killed command has noted and not made; returns whether there were any.
 
     Where one of the files is neither as before nor as after, somebody has worked on it, and nothing is done.
+
+    Raises:
+        ConfigError: the note names a file outside of the project, so mlx did not write it.
     """
     note = root / _NOTE
     noted = read_mapping(note).get("changes", [])
+    if not all((root / path).resolve().is_relative_to(root.resolve()) for path, *_ in noted):
+        raise ConfigError(f"'{_NOTE}' names files outside of the project", hint=f"run `rm {_NOTE}`")
     wanted = [
         (root / path, before, None if text is None else base64.b64decode(text))
         for path, before, text in noted

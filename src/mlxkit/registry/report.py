@@ -13,7 +13,6 @@ from mlxkit.registry.references import champion_model, workspace_model
 from mlxkit.registry.workspace import environment_of, promote_from_workspace
 
 if TYPE_CHECKING:
-    from mlxkit.adapters.forge import Posted
     from mlxkit.evaluation.facts import Evaluation
     from mlxkit.project.models import Project
     from mlxkit.registry.comparison import ModelComparison
@@ -76,28 +75,32 @@ def report(project: Project, *, environment: str | None = None, gates: bool = Tr
     )
 
 
-def post_comment(found: ModelReport, text: str) -> Posted | None:
-    """Write a report on the pull request of this job, as the one comment; None where a fork may not.
+@dataclass(frozen=True)
+class Told:
+    """Where a report was written; `posted` is None where a fork may not, or where there is a problem."""
 
-    Raises:
-        UsageError: this is no job for a pull request.
-        ToolError: the forge refuses, or is away.
-    """
+    posted: forge.Posted | None
+    problem: MlxError | None = None
+
+
+def post_comment(found: ModelReport, text: str) -> Told:
+    """Write a report on the pull request of this job, as the one comment."""
     if forge.comes_from_a_fork():
-        return None
-    place = forge.forge_of_job()
-    return place.comment(place.request_of_job(), _mark(found), text)
+        return Told(None)
+    try:
+        place = forge.forge_of_job()
+        return Told(place.comment(place.request_of_job(), _mark(found), text))
+    except MlxError as error:
+        return Told(None, error)
 
 
-def post_request(found: ModelReport, text: str, *, branch: str, base: str) -> Posted:
-    """Open a pull request with a report, or bring the text of the open one up to date.
-
-    Raises:
-        UsageError: this is no job of a forge.
-        ToolError: the forge refuses, or is away.
-    """
+def post_request(found: ModelReport, text: str, *, branch: str, base: str) -> Told:
+    """Open a pull request with a report, or bring the text of the open one up to date."""
     title = f"Train {found.project}: run {(found.model.run_id or '')[:8]}"
-    return forge.forge_of_job().open_request(branch, base, title, text)
+    try:
+        return Told(forge.forge_of_job().open_request(branch, base, title, text))
+    except MlxError as error:
+        return Told(None, error)
 
 
 def _mark(found: ModelReport) -> str:

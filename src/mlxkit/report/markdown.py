@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from mlxkit.report.blocks import Report, Section
 
+_NOBODY = "\N{WORD JOINER}"
+"""Behind an @, so that a value such as `@team` calls nobody on a forge."""
+_ENTITY = re.compile(r"&(?=#?\w+;)")
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
 
 
@@ -96,4 +99,5 @@ def _cell(cell: str | Html) -> str:
 
 def escaped(text: str) -> str:
     """Return text so that Markdown shows it as it is, on one line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    told = _ENTITY.sub("&amp;", " ".join(text.split())).replace("@", f"@{_NOBODY}")
+    return _SPECIAL.sub(r"\\\1", told)

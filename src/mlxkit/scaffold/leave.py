@@ -167,7 +167,7 @@ def _workflow(text: str, leaving: Leaving) -> str:
             ),
             (r"^(      - name: Tests, of code and model), with a run of the whole pipeline.*$", r"\1"),
             (r"^      - name: Does dvc\.lock belong.*\n        run: mlx status --check\n", ""),
-            (r"^      - name: Say that a fork gets no report\n(?:.*\n)*\Z", ""),
+            (r"^      - name: Say that there will be no report\n(?:.*\n)*\Z", ""),
         ],
     )
 

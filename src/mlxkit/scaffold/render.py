@@ -85,6 +85,10 @@ def render(template: Path, folder: Path, values: Mapping[str, Any]) -> None:
     for source in sorted(template.rglob("*")):
         name = environment.from_string(source.relative_to(template).as_posix()).render(values)
         goal = folder / name.removesuffix(_SUFFIX)
+        if ".." in goal.relative_to(folder).parts:
+            raise UsageError(
+                f"'{name}' is outside of the project", hint="correct what names it in .mlx-template.json"
+            )
         if source.is_dir():
             goal.mkdir(parents=True, exist_ok=True)
         elif source.suffix == _SUFFIX:

@@ -11,6 +11,7 @@ import json
 import re
 import zlib
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mlxkit import __version__
@@ -79,6 +80,8 @@ def read_record(root: Path) -> TemplateRecord:
         if any(not isinstance(document[key], kind) for key, kind in _KEYS.items()):
             raise ValueError
         files = {path: _unpacked(text) for path, text in document["files"].items()}
+        if any(PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts for path in files):
+            raise ValueError
     except FileNotFoundError as error:
         raise UsageError(
             f"the project has no '{RECORD_FILE}', which says what it was made from",

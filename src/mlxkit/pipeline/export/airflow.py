@@ -154,7 +154,7 @@ def _bring(project: Project, environment: Environment, path: str) -> str:
     """Return a command that leaves data alone which is here, and lets DVC bring what is not."""
     here, tracked = f"ls -d {shlex.quote(path)}", tracked_data(project.root, path)
     if tracked is None:
-        return here
+        return f"({here})"  # Airflow takes a command that ends in `.sh` for the name of a template
     return f"({here} || dvc pull {_remote(environment)}{shlex.quote(tracked.dvc_file)})"
 
 
