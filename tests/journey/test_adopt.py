@@ -627,3 +627,14 @@ def test_it_can_be_left_and_adopted_again(ran: Path) -> None:
     assert again["fresh"] == ["prepare", "train", "evaluate"]
     assert "dvc.yaml.before-mlx-2" in again["added"]
     assert (ran / "dvc.yaml.before-mlx").read_bytes() == mine
+
+
+def test_other_workflows_are_refused(ran: Path) -> None:
+    """Those of the first adoption would be taken for files that the template has no more."""
+    good(ran, *ADOPT, "--ci", "gitlab", "--quiet")
+    done = call(ran, *ADOPT, "--ci", "github")
+    assert (done.code, done.err.splitlines()[0]) == (
+        2,
+        "error: 'shop' has the workflows for 'gitlab' already",
+    )
+    assert not (ran / ".github").exists()

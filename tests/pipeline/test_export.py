@@ -194,7 +194,7 @@ def test_what_airflow_would_read_as_a_template_is_refused(project: Project) -> N
     with pytest.raises(UsageError) as caught:
         dag_text(project_at(project.root, stage("only", "{{x}}.csv", "out.txt")))
     assert caught.value.message == "Airflow would read a name as a template of its own"
-    assert caught.value.context == ("ls -d '{{x}}.csv'",)
+    assert caught.value.context == ("(ls -d '{{x}}.csv')",)
 
 
 # --- cron

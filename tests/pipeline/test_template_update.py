@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import mlxkit
-from mlxkit.errors import Refused
+from mlxkit.errors import ConfigError, Refused
 from mlxkit.pipeline import staged
 from mlxkit.scaffold import render, template_record
 from mlxkit.scaffold.answers_json import UnfitAnswer, from_plain, to_plain
@@ -299,10 +299,39 @@ def test_who_works_on_a_file_after_a_kill_keeps_that(tmp_path: Path) -> None:
     assert not note.exists()
 
 
+def test_a_note_that_leads_out_of_the_project_is_no_note_of_ours(tmp_path: Path) -> None:
+    root, victim = tmp_path / "project", tmp_path / "victim"
+    (root / ".mlx").mkdir(parents=True)
+    (root / "link").symlink_to(tmp_path)
+    for path in ("../victim", str(victim), "link/victim"):
+        note = root / ".mlx/changes.json"
+        note.write_text(json.dumps({"changes": [[path, None, "b3duZWQ="]]}), encoding="utf-8")
+        with pytest.raises(ConfigError, match="names files outside of the project"):
+            staged.finish(root)
+        assert not victim.exists()
+
+
+@pytest.mark.parametrize("package", ["../../victim", "a/../../../victim"])
+def test_answers_that_lead_out_of_the_project_are_refused(project: Path, mlx: Mlx, package: str) -> None:
+    record = project / RECORD_FILE
+    text = record.read_text(encoding="utf-8")
+    named = json.loads(text)["answers"]["package"]
+    record.write_text(text.replace(f'"package": "{named}"', f'"package": "{package}"'), encoding="utf-8")
+    done = mlx("template", "update", "--check")
+    assert done.code == 2
+    assert "is outside of the project" in done.err
+
+
 BAD_RECORDS = {
     "none": (None, "the project has no '.mlx-template.json', which says what it was made from", 2),
     "no JSON": ("<<<<<<< HEAD\n", "'.mlx-template.json' is damaged", 4),
     "a key is missing": ('{"mlx": "0.1.0"}', "'.mlx-template.json' is damaged", 4),
+    "a way out": (
+        '{"mlx": "0.1.0", "template": "tabular", "ci": "none", "answers": {}, '
+        '"files": {"../a": "eJwDAAAAAAE="}}',
+        "'.mlx-template.json' is damaged",
+        4,
+    ),
     "not packed": (
         '{"mlx": "0.1.0", "template": "tabular", "ci": "none", "answers": {}, "files": {"a": "b"}}',
         "'.mlx-template.json' is damaged",

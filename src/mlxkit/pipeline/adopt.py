@@ -18,7 +18,7 @@ from mlxkit.pipeline.adopt_places import (
     is_below,
     notes_on_git,
 )
-from mlxkit.pipeline.create import SCHEMA_FILE, schema_text
+from mlxkit.pipeline.create import SCHEMA_FILE, notes_on_workflows, schema_text
 from mlxkit.pipeline.lock import run_lock
 from mlxkit.pipeline.lockfile import dvc_root
 from mlxkit.pipeline.staged import Change, content_of
@@ -117,7 +117,8 @@ def plan(request: Request) -> Adoption:
     ]
     makes_dvc = not (dvc_root(root) / ".dvc").is_dir()
     check_places(root, [*(change.path for change in changes), *([".dvc"] if makes_dvc else [])], request)
-    notes = (*pipeline.notes, *notes_on_git(root))
+    workflows = notes_on_workflows(request.ci, git.path_within(root))
+    notes = (*pipeline.notes, *notes_on_git(root), *workflows)
     return Adoption(
         root, answers, tuple(changes), kept, makes_dvc, pipeline.stages, pipeline.fresh, pipeline.found, notes
     )

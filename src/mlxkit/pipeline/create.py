@@ -44,6 +44,18 @@ def schema_text() -> bytes:
     return (json.dumps(json_schema(), indent=2) + "\n").encode()
 
 
+def notes_on_workflows(ci: str, within: str) -> list[str]:
+    """Say what workflows need that lie in a folder of a repository, as `git.path_within` names it."""
+    files = {"github": ".github", "gitlab": ".gitlab-ci.yml"}.get(ci)
+    if files is None or not within:
+        return []
+    place = within.rstrip("/")
+    return [
+        f"workflows run from the repository's root alone: move {place}/{files} there, and let its jobs "
+        f"work in '{place}'"
+    ]
+
+
 def create(request: Request) -> Created:
     """Write a project and make it ready to run.
 
@@ -69,7 +81,7 @@ def create(request: Request) -> Created:
     dvc_yaml.write(project, dvc_yaml.text_of(project))
     if not installed:
         return Created(made, False, ("git is not installed, so nothing was committed; mlx works without it",))
-    notes = []
+    notes: list[str] = []
     if inside is None:
         if git.commit_all(root, f"Start {project.name} with mlx"):
             identity = f"{git.FALLBACK_NAME} <{git.FALLBACK_EMAIL}>"
@@ -77,7 +89,8 @@ def create(request: Request) -> Created:
                 f"git has no identity here, so the first commit is by {identity}; set yours with `git config`"
             )
     else:
-        notes.append(f"inside the repository {inside}, so nothing was committed")
+        notes += [f"inside the repository {inside}, so nothing was committed"]
+        notes += notes_on_workflows(request.ci, request.within)
     problem = install_git_hooks(root) if request.git_hooks else None
     return Created(
         made, inside is None, (*notes, *([problem] if problem else ())), request.git_hooks and not problem

@@ -41,7 +41,7 @@ with DAG(
     with TaskGroup("extract") as extract:
         BashOperator(
             task_id="data",
-            bash_command="(ls -d 'größe.csv' || dvc pull --remote box 'größe.csv.dvc') && ls -d raw.csv",
+            bash_command="(ls -d 'größe.csv' || dvc pull --remote box 'größe.csv.dvc') && (ls -d raw.csv)",
             retries=2,
         )
     with TaskGroup("validate") as validate:
