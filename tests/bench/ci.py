@@ -51,7 +51,8 @@ def prepare(folder: Path) -> None:
     (folder / "store").mkdir()
     shell("mlx init cells --task classification && git init -q --bare origin.git", folder)
     root = folder / "cells"
-    shell(f"dvc remote add --default store '{folder}/remote' && mlx run && dvc push", root)
+    shell(f"dvc remote add --default store '{folder}/remote' && git commit -qam remote", root)
+    shell("mlx run && dvc push", root)
     shell(f"git add -A && git commit -qm model && git push -q '{folder}/origin.git' HEAD:main", root)
     shell(f"git remote add origin '{folder}/origin.git' && git fetch -q origin", root)
     shell("mlx promote --to staging", root)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -128,7 +129,9 @@ def test_durations_do_not_depend_on_the_clock_of_the_box(
 ) -> None:
     clock = found(away)["clock"]
     assert clock["state"] == "warning"
-    assert clock["text"].split(":")[0] in ("17999 s ahead", "18000 s ahead")
+    ahead = re.fullmatch(r"(\d+) s ahead", clock["text"].split(":")[0])
+    assert ahead is not None
+    assert int(ahead[1]) == pytest.approx(18_000, abs=60)  # what a busy machine takes to ask counts too
     gate = tmp_path / "gate/open"
     waiting_at(away, gate).write({"box.txt": "clock\n"})
     running = start(away, "run", "clean", "--on", "gpu", "--json")
