@@ -33,7 +33,7 @@ from mlxkit.evaluation.facts import (
     WeakSlices,
 )
 from mlxkit.evaluation.facts_json import read_evaluation, read_fact, write_evaluation, write_fact
-from mlxkit.report.markdown import render_markdown
+from mlxkit.report.markdown import escaped, render_markdown
 from mlxkit.report.story import report_of
 
 GOLDEN = Path(__file__).parent / "golden" / "churn.md"
@@ -199,3 +199,9 @@ def test_a_group_of_any_name_stays_in_its_cell() -> None:
     table = Table(("Group", "AUC"), ((name, "0.5"),), "By group")
     made = Report("k", "t", "s", (), (), (), (Section("groups", "Groups", "", (table,)),), "d")
     assert r"| plan = a\|b & \*c\* \<d\> (12 rows) | 0.5 |" in render_markdown(made)
+
+
+def test_values_call_nobody_and_are_no_entities() -> None:
+    assert escaped("@team, cells@production, a & b, &lt;b&gt;") == (
+        "@\N{WORD JOINER}team, cells@production, a & b, &amp;lt;b&amp;gt;"
+    )

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from mlxkit.report.blocks import Report, Section
 
-_NOBODY = "\N{WORD JOINER}"
-"""Behind an @, so that a value such as `@team` calls nobody on a forge."""
+_CALL = re.compile(r"(?<!\w)@")
+"""Where a forge would call somebody; a word joiner behind it, and a value such as `@team` calls nobody."""
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
 
@@ -99,5 +99,5 @@ def _cell(cell: str | Html) -> str:
 
 def escaped(text: str) -> str:
     """Return text so that Markdown shows it as it is, on one line."""
-    told = _ENTITY.sub("&amp;", " ".join(text.split())).replace("@", f"@{_NOBODY}")
-    return _SPECIAL.sub(r"\\\1", told)
+    told = _ENTITY.sub("&amp;", " ".join(text.split()))
+    return _SPECIAL.sub(r"\\\1", _CALL.sub("@\N{WORD JOINER}", told))
