@@ -197,9 +197,8 @@ def test_the_words_on_a_terminal(folder: TmpDir, mlx: Mlx) -> None:
     )
     roles = ("--time", "when", "--key", "order", "--drop", "size", "--keep", "code")
     out = mlx("init", "sales", "--data", "orders.csv", "--target", "left", *options, *roles).out
-    assert (
-        out.partition("note:")[0]
-        == """\
+    # Whether a note on git follows, depends on the machine.
+    assert out.startswith("""\
 column  role     type     missing  why
 order   key      text              given by --key
 zip     feature  text              text, 3 values; type given by --type
@@ -213,8 +212,7 @@ code    feature  date              kept by --keep
 left    target   boolean           2 classes; 'yes' is the positive one
 
 read as: semicolons, UTF-8, na_values and sep given by --read
-"""
-    )
+""")
 
 
 COMMAND = "mlx init sales --data orders.csv --target left"
