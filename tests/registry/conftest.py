@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlxkit.adapters.mlflow_store import Store
+
+EVALUATION_ROWS = "data/test.parquet"
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +65,15 @@ def bench(tmp_path: Path, store: Store, models: dict[str, Path]) -> Bench:
         environments=DEFAULTS,
     )
     return Bench(project, store, models)
+
+
+@pytest.fixture
+def two(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """A project with evaluation rows, in the store of the tests."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", bench.store.uri)
+    root = bench.project.root
+    (root / "data").mkdir()
+    table(2).assign(group=["a", "b"] * 200).to_parquet(root / EVALUATION_ROWS)
+    evaluate = Stage("evaluate", "evaluate", inputs={"test": EVALUATION_ROWS, "model": "models/churn"})
+    stages = {**bench.project.stages, "evaluate": evaluate}
+    return replace(bench, project=replace(bench.project, stages=stages, protected=("group",)))

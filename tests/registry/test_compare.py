@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
-from registry_bench import table
 
 from mlxkit.adapters import mlflow_logged_model, mlflow_tracking
 from mlxkit.adapters.mlflow_tracking import DatasetInput
 from mlxkit.errors import DataError
 from mlxkit.project.gates import MetricGate
-from mlxkit.project.models import Stage
 from mlxkit.registry.compare import compare
 from mlxkit.registry.compare_page import page_of, write_page
 from mlxkit.registry.references import find_model
@@ -30,18 +28,6 @@ if TYPE_CHECKING:
 
 ROWS = "data/test.parquet"
 CONFIG = "mlx: 1\ntask: {task}\ntarget: {target}\n"
-
-
-@pytest.fixture
-def two(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """A project with evaluation rows, in the store of the tests."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", bench.store.uri)
-    root = bench.project.root
-    (root / "data").mkdir()
-    table(2).assign(group=["a", "b"] * 200).to_parquet(root / ROWS)
-    evaluate = Stage("evaluate", "evaluate", inputs={"test": ROWS, "model": "models/churn"})
-    stages = {**bench.project.stages, "evaluate": evaluate}
-    return replace(bench, project=replace(bench.project, stages=stages, protected=("group",)))
 
 
 def trained(

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pytest
-from registry_bench import table
-from tests.registry.test_compare import ROWS, trained
+from tests.registry.test_compare import trained
 
 from mlxkit.errors import Refused
 from mlxkit.evaluation.facts import Evaluation, Method
 from mlxkit.evaluation.facts_of_predictions import ClassificationFacts, Curve
-from mlxkit.project.models import Stage
 from mlxkit.registry.compare import compare
 from mlxkit.registry.gates.verdict import GateVerdict
 from mlxkit.registry.promotion import Promotion
@@ -26,17 +22,6 @@ if TYPE_CHECKING:
 
 PASSED = GateVerdict("roc_auc >= 0.6", True, 0.9, 0.6, "ROC AUC is 0.9, at least 0.6 is required")
 FAILED = GateVerdict("roc_auc beats champion", False, 0.5, 0.9, "no | better")
-
-
-@pytest.fixture
-def two(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", bench.store.uri)
-    root = bench.project.root
-    (root / "data").mkdir()
-    table(2).assign(group=["a", "b"] * 200).to_parquet(root / ROWS)
-    evaluate = Stage("evaluate", "evaluate", inputs={"test": ROWS, "model": "models/churn"})
-    stages = {**bench.project.stages, "evaluate": evaluate}
-    return replace(bench, project=replace(bench.project, stages=stages, protected=("group",)))
 
 
 def report_of(bench: Bench, first: str, second: str, *gates: GateVerdict) -> ModelReport:
